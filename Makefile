@@ -45,10 +45,12 @@ bench: .venv/.installed-dev ## run the benchmark notebooks and store what they m
 	$(BIN)/python .ci/notebooks.py --save --flags "$(FLAGS)" nbs/benchmarks
 
 demo-models: .venv/.installed-dev ## train the demo models again: hours on 2 cores, resumable
-	$(BIN)/python -m nsfw_dreambooth.demo.models
+	$(BIN)/python -m nsfw_dreambooth.demo.train
 
-demo-pictures: .venv/.installed-dev ## draw the demo pictures again
-	$(BIN)/python -m nsfw_dreambooth.demo.pictures
+ICONS := noto noto-v1 fluent-emoji fluent-emoji-flat twemoji emojione fxemoji
+demo-pictures: .venv/.installed-dev ## draw the demo pictures again (needs npm and Debian's sweethome3d-furniture)
+	npm install --no-save --no-package-lock $(ICONS:%=@iconify-json/%)
+	$(BIN)/python -m nsfw_dreambooth.demo.drawings
 
 clean: ## remove what the targets made; .venv stays
 	rm -rf $(OUT) _docs _proc build dist *.egg-info nbs/nbdev.yml nbs/sidebar.yml .ruff_cache

@@ -6,7 +6,7 @@
 __all__ = ['NSFWDreamBoothError', 'ArtifactError', 'MissingExtraError', 'require', 'demo_path', 'sha256_file', 'hash_json',
            'hash_state', 'atomic_path', 'write_atomic', 'save_bundle', 'load_bundle']
 
-# %% ../../nbs/core/00_artifacts.ipynb #5cc742e0
+# %% ../../nbs/core/00_artifacts.ipynb #71893121
 import hashlib
 import importlib
 import json
@@ -21,19 +21,19 @@ import safetensors
 import safetensors.torch
 import torch
 
-# %% ../../nbs/core/00_artifacts.ipynb #d6761a63
+# %% ../../nbs/core/00_artifacts.ipynb #6fa01b74
 class NSFWDreamBoothError(Exception):
     "Base of every error this library raises on purpose: one line with the value, the limit and the remedy."
 
-# %% ../../nbs/core/00_artifacts.ipynb #8a2ff3ca
+# %% ../../nbs/core/00_artifacts.ipynb #1a6cf001
 class ArtifactError(NSFWDreamBoothError):
     "A file or bundle is missing, damaged, or not what it claims to be."
 
-# %% ../../nbs/core/00_artifacts.ipynb #0674147b
+# %% ../../nbs/core/00_artifacts.ipynb #1de42dbb
 class MissingExtraError(NSFWDreamBoothError):
     "An optional dependency is not installed; the message names the extra that brings it."
 
-# %% ../../nbs/core/00_artifacts.ipynb #52d4cffb
+# %% ../../nbs/core/00_artifacts.ipynb #2e6e4752
 def require(
     module: str, # dotted name of the module to import
     extra: str, # the extra of this package that installs it
@@ -45,14 +45,14 @@ def require(
         missing = error.name or module
         raise MissingExtraError(f"{missing} is not installed: pip install 'nsfw_dreambooth[{extra}]'") from error
 
-# %% ../../nbs/core/00_artifacts.ipynb #e96024a4
+# %% ../../nbs/core/00_artifacts.ipynb #64b5c573
 def demo_path(
     *parts: str, # path below the package's `demo` folder, e.g. `"models", "classifier"`
 ) -> Path: # where that lies in this installation; it need not exist
     "A path inside the data that the package carries."
     return Path(__file__).resolve().parent.parent.joinpath("demo", *parts)
 
-# %% ../../nbs/core/00_artifacts.ipynb #48af11ce
+# %% ../../nbs/core/00_artifacts.ipynb #b2742c72
 def sha256_file(
     path: str | Path, # an existing file
 ) -> str: # 64 hex digits
@@ -60,21 +60,21 @@ def sha256_file(
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
-# %% ../../nbs/core/00_artifacts.ipynb #c509c22a
+# %% ../../nbs/core/00_artifacts.ipynb #cacdfae4
 def hash_json(
     value: object, # anything JSON can hold
 ) -> str: # 64 hex digits
     "SHA-256 of a value's canonical JSON: keys sorted, no spaces."
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
-# %% ../../nbs/core/00_artifacts.ipynb #3cbd561b
+# %% ../../nbs/core/00_artifacts.ipynb #439251d3
 def _as_tensor(value: torch.Tensor | np.ndarray) -> torch.Tensor: # on the CPU, contiguous
     "One form for what a bundle or a hash is given."
     if not isinstance(value, torch.Tensor):
         value = torch.from_numpy(np.array(value))
     return value.detach().cpu().contiguous()
 
-# %% ../../nbs/core/00_artifacts.ipynb #5ac215e3
+# %% ../../nbs/core/00_artifacts.ipynb #41a2fdc1
 def hash_state(
     state: Mapping[str, torch.Tensor | np.ndarray], # name -> tensor, e.g. `model.state_dict()`
 ) -> str: # 64 hex digits
@@ -86,7 +86,7 @@ def hash_state(
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
 
-# %% ../../nbs/core/00_artifacts.ipynb #92be17aa
+# %% ../../nbs/core/00_artifacts.ipynb #838272aa
 @contextmanager
 def atomic_path(
     path: str | Path, # where the finished file shall lie; its folder is made if need be
@@ -95,15 +95,18 @@ def atomic_path(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{os.urandom(6).hex()}.part{path.suffix}")
+    part.touch()
+    mode = part.stat().st_mode # what the umask grants; some writers, safetensors among them, leave 0600
     try:
         yield part
+        os.chmod(part, mode)
         with open(part, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 
-# %% ../../nbs/core/00_artifacts.ipynb #5fad668a
+# %% ../../nbs/core/00_artifacts.ipynb #6116071c
 def write_atomic(
     path: str | Path, # where the file shall lie
     data: bytes | str, # its whole content; text is written as UTF-8
@@ -113,7 +116,7 @@ def write_atomic(
         part.write_bytes(data.encode() if isinstance(data, str) else data)
     return Path(path)
 
-# %% ../../nbs/core/00_artifacts.ipynb #fa319dbd
+# %% ../../nbs/core/00_artifacts.ipynb #2d7bc57e
 def save_bundle(
     folder: str | Path, # made if need be; an older bundle in it is replaced
     tensors: Mapping[str, torch.Tensor | np.ndarray], # name -> tensor
@@ -132,7 +135,7 @@ def save_bundle(
             old.unlink()
     return folder
 
-# %% ../../nbs/core/00_artifacts.ipynb #d92331c6
+# %% ../../nbs/core/00_artifacts.ipynb #d09eb5cb
 def load_bundle(
     folder: str | Path, # a folder that `save_bundle` wrote
 ) -> tuple[dict[str, torch.Tensor], dict]: # the tensors, the description

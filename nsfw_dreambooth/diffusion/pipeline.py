@@ -6,7 +6,7 @@
 __all__ = ['WANTED', 'UNWANTED', 'DiffusionError', 'open_part', 'open_scheduler', 'open_parts', 'locate', 'Diffusion',
            'model_hash', 'save_folder', 'tiny_diffusion']
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #88332ed8
+# %% ../../nbs/diffusion/00_pipeline.ipynb #5f0afcec
 import copy
 import json
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ..core.artifacts import NSFWDreamBoothError, demo_path, hash_state
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #83555434
+# %% ../../nbs/diffusion/00_pipeline.ipynb #3443eb4d
 class DiffusionError(NSFWDreamBoothError):
     "A diffusion model cannot be found or opened, or it does not fit what it is asked to do."
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #0fc85417
+# %% ../../nbs/diffusion/00_pipeline.ipynb #7c697794
 def open_part(
     kind: type, # the class of the part, e.g. `UNet2DConditionModel`
     folder: Path, # the diffusion folder
@@ -42,7 +42,7 @@ def open_part(
                              f"{absent[0]}: fetch or save the folder again")
     return model.eval()
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #faadd99c
+# %% ../../nbs/diffusion/00_pipeline.ipynb #4b0bf19d
 def open_scheduler(
     folder: Path, # the diffusion folder
 ) -> SchedulerMixin: # with the noise schedule the model was trained on
@@ -54,7 +54,7 @@ def open_scheduler(
         raise DiffusionError(f"scheduler {name!r} is none of diffusers': name one in scheduler/scheduler_config.json")
     return kind.from_config(config)
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #8ac73f29
+# %% ../../nbs/diffusion/00_pipeline.ipynb #3456007b
 def open_parts(
     folder: Path, # in the layout of diffusers
     dtype: torch.dtype = torch.float32, # of the weights in memory, whatever the files hold
@@ -72,12 +72,12 @@ def open_parts(
         reason = " ".join(str(error).split())[:200]
         raise DiffusionError(f"{folder} is no readable diffusion folder ({reason}): fetch or save it again") from error
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #c1edb6cf
+# %% ../../nbs/diffusion/00_pipeline.ipynb #27512756
 WANTED = ["model_index.json", "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt",
           *(f"{part}/{files}" for part in ("text_encoder", "unet", "vae") for files in ("*.json", "*.safetensors"))]
 UNWANTED = ["*.fp16.*", "*.non_ema.*"] # second copies of the same weights
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #b6e7e943
+# %% ../../nbs/diffusion/00_pipeline.ipynb #d1662fd1
 def locate(
     name: str | Path, # `demo`, a folder, or `owner/model` on the hub
 ) -> Path: # a folder on this machine
@@ -93,7 +93,7 @@ def locate(
                              f"(HF_HOME) gave it ({type(error).__name__}); use 'demo', a folder in diffusers' layout, "
                              "or fill the cache on a machine with a network") from error
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #6beefa97
+# %% ../../nbs/diffusion/00_pipeline.ipynb #629bed9a
 def _stamp(networks: list[nn.Module]) -> list: # equal as long as no weight was replaced or trained
     "Where each weight lies, how often it was written to, and its sum."
     weights = [value for network in networks for value in network.state_dict().values()]
@@ -101,7 +101,7 @@ def _stamp(networks: list[nn.Module]) -> list: # equal as long as no weight was 
     return [(value.data_ptr(), value.dtype, 0 if value.is_inference() else value._version, total)
             for value, total in zip(weights, sums, strict=True)]
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #1fa97d3b
+# %% ../../nbs/diffusion/00_pipeline.ipynb #c1f49873
 @dataclass(eq=False)
 class Diffusion:
     "A Stable Diffusion model: the five parts of a diffusers folder."
@@ -148,7 +148,7 @@ class Diffusion:
     def save_pretrained(self, folder: str | Path) -> Path: # `folder`
         return save_folder(self, folder)
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #53edd4b1
+# %% ../../nbs/diffusion/00_pipeline.ipynb #b1ff3a0a
 def model_hash(
     diffusion: Diffusion,
 ) -> str: # 64 hex digits
@@ -160,7 +160,7 @@ def model_hash(
         diffusion._hash = (stamp, hash_state(state))
     return diffusion._hash[1]
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #ffa69926
+# %% ../../nbs/diffusion/00_pipeline.ipynb #fc904333
 def save_folder(
     diffusion: Diffusion,
     folder: str | Path, # made if need be; the parts in it are replaced
@@ -175,7 +175,7 @@ def save_folder(
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #64ea2009
+# %% ../../nbs/diffusion/00_pipeline.ipynb #8381a8ec
 def tiny_diffusion(
     seed: int = 0, # of the random weights
 ) -> Diffusion: # untrained, 64 px, half a million parameters

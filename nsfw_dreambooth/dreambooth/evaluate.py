@@ -4,21 +4,21 @@
 
 # %% auto #0
 __all__ = ['Encoder', 'EvaluationError', 'cosines', 'bootstrap_interval', 'similarity_to', 'subject_similarity',
-           'class_diversity', 'reference_similarity', 'retrieval_share', 'retrieved', 'prior_drift', 'copying',
+           'class_diversity', 'reference_similarity', 'retrieved', 'retrieval_share', 'prior_drift', 'copying',
            'border_colors', 'background_names', 'background_accuracy', 'embed_with', 'draw', 'evaluate']
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #36be4d57
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #83036d8a
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from ..core.artifacts import NSFWDreamBoothError
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #607b7604
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #17c00888
 class EvaluationError(NSFWDreamBoothError):
     "A measure was asked for that these pictures cannot give."
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #adf3b414
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #9232d57f
 def cosines(
     a: np.ndarray, # [n, d] embeddings, of any length but 0
     b: np.ndarray, # [m, d]
@@ -33,10 +33,10 @@ def cosines(
                                   "embed the pictures again")
         units.append(rows/length)
     if units[0].shape[1] != units[1].shape[1]:
-        raise EvaluationError(f"embeddings are {units[0].shape[1]} and {units[1].shape[1]} wide: use one encoder for both")
+        raise EvaluationError(f"embeddings are {units[0].shape[1]} and {units[1].shape[1]} wide: use one encoder")
     return units[0] @ units[1].T
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #a5eec165
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #1dbe61c5
 def bootstrap_interval(
     values: Sequence[float], # [n] one value a picture
     seed: int = 0, # equal seeds give equal intervals
@@ -51,7 +51,7 @@ def bootstrap_interval(
     low, high = np.quantile(means, [(1 - confidence)/2, (1 + confidence)/2])
     return float(low), float(high)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #ceeff188
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #020e78e7
 def similarity_to(
     samples: np.ndarray, # [n, d]
     references: np.ndarray, # [m, d]
@@ -59,7 +59,7 @@ def similarity_to(
     "Each sample's mean cosine with the references."
     return cosines(samples, references).mean(axis=1)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #5dac2335
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #a96007b6
 def subject_similarity(
     samples: np.ndarray, # [n, d] samples of the subject
     references: np.ndarray, # [m, d] real pictures of the subject
@@ -67,33 +67,23 @@ def subject_similarity(
     "Subject fidelity: mean cosine over all pairs (DreamBooth, section 4.1: DINO, CLIP-I)."
     return float(similarity_to(samples, references).mean())
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #7f5c27cc
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #d40e3d36
 def class_diversity(
     samples: np.ndarray, # [n, d] samples of one prompt; n at least 2
 ) -> float: # 0 (all alike) to 2, higher is more diverse
-    "Mean 1 - cosine over pairs; the paper's DIV (section 4.4) takes LPIPS for the distance, this one the encoder."
+    "Mean 1 - cosine over pairs; the paper's DIV (section 4.3) takes LPIPS for the distance, this one the encoder."
     pairs = np.triu_indices(len(samples), 1)
     if not len(pairs[0]): raise EvaluationError(f"{len(samples)} samples have no pairs: draw 2 or more")
     return float((1 - cosines(samples, samples)[pairs]).mean())
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #abb611b5
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #500969ee
 def reference_similarity(
     references: np.ndarray, # [m, d] real pictures of the subject; m at least 2
 ) -> float: # -1 to 1
     "The ceiling of `subject_similarity`: the real pictures' mean cosine among themselves, each pair once."
     return 1 - class_diversity(references)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #99ce2106
-def retrieval_share(
-    samples: np.ndarray, # [n, d]
-    gallery: np.ndarray, # [m, d] real pictures of many instances, the subject among them
-    gallery_ids: Sequence[str], # m names of instances
-    subject_id: str, # the subject's name in `gallery_ids`
-) -> float: # 0 to 1; by chance the subject's share of the gallery
-    "Share of the samples whose nearest picture in the gallery is the subject's."
-    return float(retrieved(samples, gallery, gallery_ids, subject_id).mean())
-
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #358d2509
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #d5405717
 def retrieved(
     samples: np.ndarray, # [n, d]
     gallery: np.ndarray, # [m, d]
@@ -108,15 +98,25 @@ def retrieved(
     nearest = cosines(samples, gallery).argmax(axis=1)
     return np.asarray(gallery_ids, dtype=object)[nearest] == subject_id
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #efc4a47e
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #f97c14c9
+def retrieval_share(
+    samples: np.ndarray, # [n, d]
+    gallery: np.ndarray, # [m, d] real pictures of many instances, the subject among them
+    gallery_ids: Sequence[str], # m names of instances
+    subject_id: str, # the subject's name in `gallery_ids`
+) -> float: # 0 to 1; by chance the subject's share of the gallery
+    "Share of the samples whose nearest picture in the gallery is the subject's."
+    return float(retrieved(samples, gallery, gallery_ids, subject_id).mean())
+
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #d40063d7
 def prior_drift(
     class_samples: np.ndarray, # [n, d] samples of the class prompt, which does not name the subject
     references: np.ndarray, # [m, d] real pictures of the subject
 ) -> float: # -1 to 1, lower is better; compare with the base model's
-    "How much the class looks like the subject: mean cosine over all pairs (DreamBooth, section 4.4: PRES)."
+    "How much the class looks like the subject: mean cosine over all pairs (DreamBooth, section 4.3: PRES)."
     return subject_similarity(class_samples, references)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #46536b2e
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #a2a49e0a
 def copying(
     samples: np.ndarray, # [n, d]
     training: np.ndarray, # [m, d] the pictures it was trained on
@@ -125,7 +125,7 @@ def copying(
     near = cosines(samples, training)
     return near.max(axis=1), near.argmax(axis=1)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #edc3b8d3
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #ca9f5a5e
 def border_colors(
     images: np.ndarray, # uint8 [n, h, w, 3]
     width: int = 2, # pixels from each edge
@@ -138,7 +138,7 @@ def border_colors(
     border[width:-width, width:-width] = False
     return np.median(images[:, border], axis=1)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #6db67982
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #3eded169
 def background_names(
     images: np.ndarray, # uint8 [n, h, w, 3]
     palette: Mapping[str, Sequence[int]], # name -> RGB, 0 to 255
@@ -148,7 +148,7 @@ def background_names(
     far = np.linalg.norm(border_colors(images)[:, None] - colors[None], axis=2)
     return [names[i] for i in far.argmin(axis=1)]
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #3bc415f5
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #1669f597
 def background_accuracy(
     images: np.ndarray, # uint8 [n, h, w, 3]
     expected: Sequence[str], # n names of the palette: what the prompts asked for
@@ -159,12 +159,12 @@ def background_accuracy(
         raise EvaluationError(f"{len(expected)} colours for {len(images)} pictures: give one for each")
     unknown = sorted(set(expected) - set(palette))
     if unknown: raise EvaluationError(f"colour {unknown[0]!r} is not in the palette: it has {', '.join(palette)}")
-    return float(np.mean([have == want for have, want in zip(background_names(images, palette), expected, strict=True)]))
+    return float((np.array(background_names(images, palette)) == np.array(expected)).mean())
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #ecc327e9
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #a813b788
 Encoder = Callable[[Sequence[np.ndarray]], object]
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #408cbc4d
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #84ed67a7
 def embed_with(
     encoder: Encoder, # from uint8 pictures to embeddings [n, d], or to something with `.embeddings`
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3]
@@ -176,7 +176,7 @@ def embed_with(
         raise EvaluationError(f"the encoder gave shape {rows.shape} for {len(images)} pictures: it must give [n, d]")
     return rows
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #ccbe7cc7
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #60d2dcb6
 def draw(
     run, # a run: `.diffusion`
     prompt: str, # with the subject's words in it
@@ -188,7 +188,7 @@ def draw(
     from nsfw_dreambooth.diffusion.sampler import sample
     return sample(run.diffusion, prompt, num_images_per_prompt=num_images, seed=seed, **sampling)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #68706d06
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #1c324080
 def evaluate(
     run, # a run: `.subject` and `.diffusion`
     *,
@@ -200,7 +200,7 @@ def evaluate(
     seed: int = 0, # of the pictures drawn, and of the intervals
     **sampling, # further arguments of `diffusion.sampler.sample`
 ) -> dict: # name -> number, or (low, high) for an interval at 95 %
-    "Subject fidelity, prior drift, diversity and copying of a run (DreamBooth, sections 4.1 and 4.4)."
+    "Subject fidelity, prior drift, diversity and copying of a run (DreamBooth, sections 4.1 and 4.3)."
     if samples is None: samples = draw(run, run.subject.instance_prompt, num_images, seed, **sampling)
     if class_samples is None: class_samples = draw(run, run.subject.class_prompt, num_images, seed, **sampling)
     real, made, free = (embed_with(encoder, images) for images in (run.subject.images, samples, class_samples))

@@ -6,7 +6,7 @@
 __all__ = ['UNSAFE_NAMES', 'ModelError', 'Scores', 'embedding_kind', 'embed', 'Backend', 'TimmBackend', 'label_names',
            'open_folder', 'save_classifier', 'fetch', 'open_backend', 'Classifier']
 
-# %% ../../nbs/moderation/00_classifier.ipynb #dc7619ca
+# %% ../../nbs/moderation/00_classifier.ipynb #9603a95d
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,11 +24,11 @@ from torch import Tensor, nn
 from ..core.artifacts import NSFWDreamBoothError, demo_path, hash_json, hash_state
 from ..core.images import ImageSource, image_sources, load_image
 
-# %% ../../nbs/moderation/00_classifier.ipynb #ec0b047c
+# %% ../../nbs/moderation/00_classifier.ipynb #917cfc68
 class ModelError(NSFWDreamBoothError):
     "A model cannot be found or opened, or it does not fit what it is used with."
 
-# %% ../../nbs/moderation/00_classifier.ipynb #25415f17
+# %% ../../nbs/moderation/00_classifier.ipynb #2e072c81
 @dataclass(frozen=True)
 class Scores:
     "What a classifier says of n pictures; a slice, a mask or an index array of it is again `Scores`."
@@ -43,8 +43,7 @@ class Scores:
         return len(self.probs)
 
     def __getitem__(self, rows: int | slice | np.ndarray) -> "Scores":
-        if isinstance(rows, (int, np.integer)):
-            rows = [rows]
+        if isinstance(rows, (int, np.integer)): rows = [rows]
         return replace(self, probs=self.probs[rows], embeddings=self.embeddings[rows])
 
     @property
@@ -60,7 +59,7 @@ class Scores:
         return {"label": self.label, **{f"p_{name}": self.prob(name).tolist() for name in self.labels},
                 "embedding": list(self.embeddings)}
 
-# %% ../../nbs/moderation/00_classifier.ipynb #b6a1a70a
+# %% ../../nbs/moderation/00_classifier.ipynb #44fbcffc
 def embedding_kind(
     model: nn.Module, # a timm model
 ) -> str: # `cls_mean`, `cls` or `pooled`
@@ -69,7 +68,7 @@ def embedding_kind(
         return "pooled"
     return "cls" if model.num_features >= 384 else "cls_mean"
 
-# %% ../../nbs/moderation/00_classifier.ipynb #0dd37126
+# %% ../../nbs/moderation/00_classifier.ipynb #938aae7d
 def embed(
     model: nn.Module, # the timm model that made the features
     features: Tensor, # [n, tokens, d] of `forward_features`, after the final norm
@@ -85,7 +84,7 @@ def embed(
         vectors = model.forward_head(features, pre_logits=True)
     return nn.functional.normalize(vectors.float(), dim=1)
 
-# %% ../../nbs/moderation/00_classifier.ipynb #06b35d0f
+# %% ../../nbs/moderation/00_classifier.ipynb #19d3c8da
 class Backend(Protocol):
     "What `Classifier` needs of a model; `prepare` may be called from several threads."
     labels: list[str] # c names, in the order of the probabilities
@@ -96,7 +95,7 @@ class Backend(Protocol):
     def prepare(self, image: np.ndarray) -> np.ndarray: ... # uint8 [h, w, 3] -> one input
     def forward(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ... # -> probs [n, c], embeddings [n, d]
 
-# %% ../../nbs/moderation/00_classifier.ipynb #c16b9e25
+# %% ../../nbs/moderation/00_classifier.ipynb #590a2087
 class TimmBackend:
     "A timm model in the published layout, on torch."
 
@@ -124,7 +123,7 @@ class TimmBackend:
         probs = self.model.forward_head(features).float().softmax(1)
         return probs.cpu().numpy(), embed(self.model, features, self.embedding_kind).cpu().numpy()
 
-# %% ../../nbs/moderation/00_classifier.ipynb #574cfae0
+# %% ../../nbs/moderation/00_classifier.ipynb #dc27c3f3
 def label_names(
     config: Mapping, # a checkpoint's `config.json`
 ) -> list[str]: # in the order of the logits
@@ -135,7 +134,7 @@ def label_names(
                          "give it label_names, one a class, in the order of the logits")
     return [str(name) for name in names]
 
-# %% ../../nbs/moderation/00_classifier.ipynb #340334c8
+# %% ../../nbs/moderation/00_classifier.ipynb #6b744896
 def open_folder(
     folder: str | Path, # holds config.json and model.safetensors
     device: str | torch.device = "cpu", # where the model shall run
@@ -148,13 +147,11 @@ def open_folder(
         model = timm.create_model(config["architecture"], pretrained=False, **options)
         model.load_state_dict(safetensors.torch.load_file(folder/"model.safetensors"), strict=True)
         return TimmBackend(model, config, device)
-    except ModelError:
-        raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{folder} is no readable checkpoint (config.json + model.safetensors): {reason}") from error
 
-# %% ../../nbs/moderation/00_classifier.ipynb #2cb664f9
+# %% ../../nbs/moderation/00_classifier.ipynb #07ff116c
 def save_classifier(
     model: nn.Module, # a timm model, from `timm.create_model`
     folder: str | Path, # made if need be
@@ -163,11 +160,13 @@ def save_classifier(
 ) -> Path: # `folder`
     "Save a timm model in the published layout, as timm itself does; weights as safetensors only."
     label_names({"num_classes": model.num_classes, "label_names": list(labels)})
+    folder = Path(folder)
     timm.models.save_for_hf(model, str(folder), model_config={"label_names": list(labels)}, safe_serialization=True,
                             data_config=dict(data_config) if data_config else None)
-    return Path(folder)
+    (folder/"model.safetensors").chmod((folder/"config.json").stat().st_mode) # safetensors leaves 0600
+    return folder
 
-# %% ../../nbs/moderation/00_classifier.ipynb #7abc9ed5
+# %% ../../nbs/moderation/00_classifier.ipynb #0c34fa98
 def fetch(
     name: str, # `owner/model` on the hub
 ) -> Path: # the folder in the local cache
@@ -180,23 +179,22 @@ def fetch(
                          f"({type(error).__name__}); use 'demo', a folder with config.json + model.safetensors, "
                          "or fill the cache on a machine with a network") from error
 
-# %% ../../nbs/moderation/00_classifier.ipynb #46b64379
+# %% ../../nbs/moderation/00_classifier.ipynb #b086e687
 def open_backend(
     name: str | Path, # `demo`, `opennsfw`, a folder, or `owner/model` on the hub
     device: str | torch.device = "cpu", # where the model shall run
 ) -> Backend: # ready to score
     "The backend behind a name."
-    if name == "demo":
-        return open_folder(demo_path("models", "classifier"), device)
+    if name == "demo": return open_folder(demo_path("models", "classifier"), device)
     if name == "opennsfw":
         from nsfw_dreambooth.moderation.opennsfw import OpenNSFWBackend
         return OpenNSFWBackend()
     return open_folder(name if Path(name).is_dir() else fetch(str(name)), device)
 
-# %% ../../nbs/moderation/00_classifier.ipynb #2b3bd848
+# %% ../../nbs/moderation/00_classifier.ipynb #6eed8588
 UNSAFE_NAMES = frozenset(["nsfw", "unsafe", "explicit", "porn", "hentai", "sexy"]) # compared in lower case
 
-# %% ../../nbs/moderation/00_classifier.ipynb #102478d5
+# %% ../../nbs/moderation/00_classifier.ipynb #da6ee475
 class Classifier:
     "Pictures in, `Scores` out."
 
@@ -205,7 +203,8 @@ class Classifier:
         backend: Backend, # what computes
         model_id: str = "model", # its name, kept in the scores
     ):
-        self.backend, self.model_id, self.labels = backend, str(model_id), list(backend.labels)
+        self.backend, self.model_id = backend, str(model_id)
+        self.labels, self.model_hash = list(backend.labels), backend.model_hash
         self.unsafe_labels = [name for name in self.labels if name.lower() in UNSAFE_NAMES]
 
     @classmethod
@@ -215,10 +214,6 @@ class Classifier:
         device: str | torch.device = "cpu", # where the model shall run
     ) -> "Classifier":
         return cls(open_backend(name, device), Path(name).name if Path(name).is_dir() else name)
-
-    @property
-    def model_hash(self) -> str:
-        return self.backend.model_hash
 
     def __call__(
         self,

@@ -7,7 +7,7 @@ __all__ = ['VectorError', 'IndexMismatchError', 'unit_rows', 'Embedded', 'table_
            'check_same_model', 'VectorStore', 'FaissStore', 'save_faiss', 'load_faiss', 'Index', 'save_index',
            'load_index']
 
-# %% ../../nbs/moderation/03_index.ipynb #d96443b7
+# %% ../../nbs/moderation/03_index.ipynb #433303bc
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,15 +19,15 @@ import numpy as np
 
 from ..core.artifacts import NSFWDreamBoothError, load_bundle, save_bundle
 
-# %% ../../nbs/moderation/03_index.ipynb #95957d27
+# %% ../../nbs/moderation/03_index.ipynb #3f1add55
 class VectorError(NSFWDreamBoothError):
     "Vectors or ids that an index cannot hold: wrong shape, not finite, no direction, an id twice."
 
-# %% ../../nbs/moderation/03_index.ipynb #d1e64654
+# %% ../../nbs/moderation/03_index.ipynb #0db16ace
 class IndexMismatchError(NSFWDreamBoothError):
     "The question comes from another model, or another kind of embedding, than the index holds."
 
-# %% ../../nbs/moderation/03_index.ipynb #69639c3f
+# %% ../../nbs/moderation/03_index.ipynb #c1c0abb4
 def unit_rows(
     vectors: np.ndarray, # [n, d] or [d], any real dtype
 ) -> np.ndarray: # [n, d] float32, rows of length 1, contiguous
@@ -40,7 +40,7 @@ def unit_rows(
         raise VectorError(f"vector {bad[0]} of {len(rows)} has length {length[bad[0], 0]}: drop it or embed it again")
     return np.ascontiguousarray(rows / length)
 
-# %% ../../nbs/moderation/03_index.ipynb #17de0568
+# %% ../../nbs/moderation/03_index.ipynb #54002332
 @dataclass
 class Embedded:
     "Embeddings with their ids and origin."
@@ -57,15 +57,16 @@ class Embedded:
             twice = next(name for i, name in enumerate(self.ids) if name in self.ids[:i])
             raise VectorError(f"id {twice!r} comes twice: ids must differ")
 
-# %% ../../nbs/moderation/03_index.ipynb #a1b67b9f
-def _one_value(table, name: str) -> str: # the column's only value, or what the schema's metadata says
+# %% ../../nbs/moderation/03_index.ipynb #d23989f8
+def _one_value(table, name: str) -> str: # the column's only value, or what `scan` wrote into the schema's metadata
     "What a whole table has in common; raises `IndexMismatchError` where its rows differ."
-    if name not in table.column_names: return (table.schema.metadata or {}).get(name.encode(), b"").decode()
-    values = sorted({value for value in table[name].to_pylist() if value})
+    if name not in table.column_names:
+        return json.loads((table.schema.metadata or {}).get(b"nsfw_dreambooth", b"{}")).get(name, "")
+    values = sorted({value for value in table[name].unique().to_pylist() if value})
     if len(values) > 1: raise IndexMismatchError(f"{len(values)} different {name} in one table: scan again with one")
     return values[0] if values else ""
 
-# %% ../../nbs/moderation/03_index.ipynb #9c67de47
+# %% ../../nbs/moderation/03_index.ipynb #faf7c789
 def table_embeddings(
     table, # pyarrow.Table with columns `id` and `embedding`; rows without an embedding are counted and left out
 ) -> Embedded:
@@ -76,7 +77,7 @@ def table_embeddings(
     return Embedded(unit_rows(vectors), [str(name) for name in rows["id"].to_pylist()],
                     _one_value(rows, "model_hash"), _one_value(rows, "embedding_kind"), len(table) - len(rows))
 
-# %% ../../nbs/moderation/03_index.ipynb #f6b89e40
+# %% ../../nbs/moderation/03_index.ipynb #e5969327
 def read_embeddings(
     source, # `Scores`, pyarrow.Table, a folder that `scan` wrote, or an array [n, d]
     ids: Sequence[str] | None = None, # n ids; default "0", "1", ... (a table has its own)
@@ -86,14 +87,14 @@ def read_embeddings(
     "Embeddings from whatever holds them."
     if isinstance(source, (str, Path)):
         from nsfw_dreambooth.moderation.scan import read_scores
-        source = read_scores(source)
+        source = read_scores(source, ["id", "embedding", "model_hash"])
     if hasattr(source, "schema"): return table_embeddings(source)
     vectors = unit_rows(getattr(source, "embeddings", source))
     ids = [str(name) for name in (range(len(vectors)) if ids is None else ids)]
     return Embedded(vectors, ids, getattr(source, "model_hash", model_hash),
                     getattr(source, "embedding_kind", embedding_kind))
 
-# %% ../../nbs/moderation/03_index.ipynb #6a8dcb60
+# %% ../../nbs/moderation/03_index.ipynb #dcbdd3ff
 def check_same_model(
     held, # what is asked: anything with `model_hash`, `embedding_kind` and `dim`
     asked: Embedded, # who asks; an empty hash or kind is not known and not checked
@@ -108,7 +109,7 @@ def check_same_model(
         raise IndexMismatchError(f"vectors here are {held.dim} wide, of the query {asked.vectors.shape[1]}: "
                                  "embed the query with the same model")
 
-# %% ../../nbs/moderation/03_index.ipynb #56f4024f
+# %% ../../nbs/moderation/03_index.ipynb #65f96ffd
 class VectorStore(Protocol):
     "Unit vectors under string ids; what every store can do."
     dim: int # width of the vectors
@@ -132,13 +133,13 @@ class VectorStore(Protocol):
     def load(cls, folder: str | Path) -> tuple["VectorStore", dict]:
         "What `save` wrote, and its `meta`; raises `ArtifactError` where it is damaged."
 
-# %% ../../nbs/moderation/03_index.ipynb #fc424499
+# %% ../../nbs/moderation/03_index.ipynb #4086ad89
 def _faiss() -> ModuleType: # the faiss module
     "FAISS, when it is needed."
     import faiss
     return faiss
 
-# %% ../../nbs/moderation/03_index.ipynb #45332de5
+# %% ../../nbs/moderation/03_index.ipynb #662721ee
 class FaissStore:
     "A `VectorStore` in memory, by FAISS."
 
@@ -177,7 +178,7 @@ class FaissStore:
     @classmethod
     def load(cls, folder: str | Path) -> tuple["FaissStore", dict]: return load_faiss(folder)
 
-# %% ../../nbs/moderation/03_index.ipynb #33e29d2e
+# %% ../../nbs/moderation/03_index.ipynb #2926228b
 def save_faiss(
     store: FaissStore,
     folder: str | Path, # an older index in it is replaced in one step
@@ -189,7 +190,7 @@ def save_faiss(
     own = {"store": "faiss", "kind": store.kind, "dim": store.dim, "next": store.next_key}
     save_bundle(folder, tensors, meta | own)
 
-# %% ../../nbs/moderation/03_index.ipynb #962dd85a
+# %% ../../nbs/moderation/03_index.ipynb #917a9671
 def load_faiss(
     folder: str | Path, # a folder that `save_faiss` wrote
 ) -> tuple[FaissStore, dict]: # the store, the description saved with it
@@ -201,7 +202,7 @@ def load_faiss(
     store.keys = {name: key for key, name in store.names.items()}
     return store, meta
 
-# %% ../../nbs/moderation/03_index.ipynb #1d144a26
+# %% ../../nbs/moderation/03_index.ipynb #2b4cb178
 @dataclass
 class Index:
     "Nearest neighbours by cosine among the embeddings of one model."
@@ -243,7 +244,7 @@ class Index:
     @classmethod
     def load(cls, folder: str | Path) -> "Index": return load_index(folder)
 
-# %% ../../nbs/moderation/03_index.ipynb #e82db829
+# %% ../../nbs/moderation/03_index.ipynb #587ed1ea
 def save_index(
     index: Index,
     folder: str | Path, # an older index in it is replaced in one step
@@ -252,7 +253,7 @@ def save_index(
     index.store.save(folder, {"model_hash": index.model_hash, "embedding_kind": index.embedding_kind,
                               "skipped": index.skipped})
 
-# %% ../../nbs/moderation/03_index.ipynb #a7c966b1
+# %% ../../nbs/moderation/03_index.ipynb #0bab5df0
 def load_index(
     folder: str | Path, # a folder that `Index.save` wrote
 ) -> Index:

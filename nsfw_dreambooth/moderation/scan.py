@@ -6,11 +6,10 @@
 __all__ = ['ScanError', 'Input', 'list_inputs', 'readable', 'prepare_input', 'prepared_batches', 'score_batch', 'scores_schema',
            'about', 'scan', 'read_scores', 'decisions']
 
-# %% ../../nbs/moderation/01_scan.ipynb #37b8bc4d
+# %% ../../nbs/moderation/01_scan.ipynb #1736d3bb
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,18 +25,18 @@ from ..core.artifacts import NSFWDreamBoothError, atomic_path, write_atomic
 from ..core.images import MAX_PIXELS, ImageError, list_images, load_image, read_bytes
 from .classifier import Classifier
 
-# %% ../../nbs/moderation/01_scan.ipynb #7dcf6845
+# %% ../../nbs/moderation/01_scan.ipynb #c5599b89
 class ScanError(NSFWDreamBoothError):
     "A scan cannot start here, or its table is missing, incomplete or foreign."
 
-# %% ../../nbs/moderation/01_scan.ipynb #d007a54f
+# %% ../../nbs/moderation/01_scan.ipynb #fe3ff7cd
 @dataclass(frozen=True)
 class Input:
     "One thing to scan."
     id: str # unique in the scan
     path: str | os.PathLike # where it lies
 
-# %% ../../nbs/moderation/01_scan.ipynb #28992eb0
+# %% ../../nbs/moderation/01_scan.ipynb #1a5e5f5d
 def list_inputs(
     source: str | os.PathLike | Sequence[str | os.PathLike], # a folder, or a list of files
 ) -> list[Input]: # in a fixed order
@@ -56,14 +55,14 @@ def list_inputs(
         inputs[unique] = Input(unique, path)
     return list(inputs.values())
 
-# %% ../../nbs/moderation/01_scan.ipynb #a5287665
+# %% ../../nbs/moderation/01_scan.ipynb #e2d3521d
 def readable(
     path: str | os.PathLike, # a path, perhaps with bytes that are no UTF-8
 ) -> str: # text that any file or database holds
     "A path as text; bytes that are no UTF-8 are escaped."
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
-# %% ../../nbs/moderation/01_scan.ipynb #6f4b1e7e
+# %% ../../nbs/moderation/01_scan.ipynb #5c7b10c7
 def prepare_input(
     item: Input, # what to read
     backend: object, # the classifier's backend, whose `prepare` makes a model input
@@ -82,7 +81,7 @@ def prepare_input(
     except Exception as error: # a decoder or transform that fails in a new way costs one row, not the scan
         return {**row, "error": f"{type(error).__name__}: {error}"[:200]}, None
 
-# %% ../../nbs/moderation/01_scan.ipynb #898e0085
+# %% ../../nbs/moderation/01_scan.ipynb #7cce72c3
 def prepared_batches(
     items: Sequence[Input], # what to read, in order
     backend: object, # the classifier's backend
@@ -98,7 +97,7 @@ def prepared_batches(
         current, ahead = ahead, submit(start)
         yield [future.result() for future in current]
 
-# %% ../../nbs/moderation/01_scan.ipynb #e8a5758f
+# %% ../../nbs/moderation/01_scan.ipynb #8cdbef75
 def score_batch(
     batch: Sequence[tuple[dict, np.ndarray | None]], # rows with their inputs, of `prepare_input`
     clf: Classifier, # the model
@@ -118,7 +117,7 @@ def score_batch(
         rows[i] |= {"label": clf.labels[scores.probs[k].argmax()], **probs, "embedding": scores.embeddings[k]}
     return rows
 
-# %% ../../nbs/moderation/01_scan.ipynb #40648075
+# %% ../../nbs/moderation/01_scan.ipynb #66e2f843
 def scores_schema(
     clf: Classifier, # the model that fills the table
 ) -> pa.Schema: # the columns of every shard
@@ -132,7 +131,7 @@ def scores_schema(
             ("model_hash", pa.string())]
     return pa.schema(text + sizes + probs + rest, metadata={"nsfw_dreambooth": json.dumps(about)})
 
-# %% ../../nbs/moderation/01_scan.ipynb #a44137f1
+# %% ../../nbs/moderation/01_scan.ipynb #d94e66d3
 def about(
     table: pa.Table | pa.Schema, # a scores table
 ) -> dict: # labels, unsafe_labels, model_id, model_hash, embedding_kind
@@ -142,7 +141,7 @@ def about(
         raise ScanError("no scores table: its metadata lacks nsfw_dreambooth; make one with scan")
     return json.loads(schema.metadata[b"nsfw_dreambooth"])
 
-# %% ../../nbs/moderation/01_scan.ipynb #cbdd3819
+# %% ../../nbs/moderation/01_scan.ipynb #fa9a120b
 def scan(
     source: str | os.PathLike | Sequence[str | os.PathLike], # a folder, or a list of files
     model: Classifier | str | Path, # a classifier, or the name of one
@@ -169,7 +168,7 @@ def scan(
                 pq.write_table(pa.Table.from_pylist(rows, schema), part, compression="zstd")
     return out
 
-# %% ../../nbs/moderation/01_scan.ipynb #2490692b
+# %% ../../nbs/moderation/01_scan.ipynb #85bb8e3a
 def read_scores(
     folder: str | Path, # what `scan` wrote
     columns: Sequence[str] | None = None, # only these; None reads all
@@ -187,7 +186,7 @@ def read_scores(
         raise ScanError(f"{folder} holds {rows} of {expected} rows, it was cut short: scan again, or partial=True")
     return pa.concat_tables(parts)
 
-# %% ../../nbs/moderation/01_scan.ipynb #5d93acd7
+# %% ../../nbs/moderation/01_scan.ipynb #e772fa77
 def decisions(
     table: pa.Table, # a scores table
     threshold: float = 0.5, # least summed probability of the unsafe labels that blocks, 0 to 1
