@@ -7,7 +7,7 @@ __all__ = ['COMMANDS', 'say', 'failed', 'usage_error', 'scan', 'index', 'search'
            'prior', 'counted', 'sample', 'open_source', 'evaluate', 'demo', 'comments', 'Parser', 'command_parser',
            'parse', 'expected_failures', 'main']
 
-# %% ../nbs/cli.ipynb #9d3f533b
+# %% ../nbs/cli.ipynb #680e4238
 import inspect
 import re
 import sys
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from jsonargparse import ActionConfigFile, ArgumentParser
 
-# %% ../nbs/cli.ipynb #6937085c
+# %% ../nbs/cli.ipynb #1fcdead2
 def say(
     value: object, # what JSON can hold
     text: str, # the same for a person
@@ -27,7 +27,7 @@ def say(
     from json import dumps
     print(dumps(value) if json else text, flush=True)
 
-# %% ../nbs/cli.ipynb #7f7b91e2
+# %% ../nbs/cli.ipynb #f3a73a98
 def failed(
     message: str,
     status: int, # exit status
@@ -36,14 +36,14 @@ def failed(
     print(f"nsfw-dreambooth: {' '.join(message.split())}", file=sys.stderr)
     return status
 
-# %% ../nbs/cli.ipynb #ea2efe11
+# %% ../nbs/cli.ipynb #aeaeaa9f
 def usage_error(
     message: str, # one line: what is wrong, what to do
 ) -> SystemExit: # to be raised
     "What a command raises where its options do not go together."
     return SystemExit(failed(message, 2))
 
-# %% ../nbs/cli.ipynb #10209f46
+# %% ../nbs/cli.ipynb #b9d13efc
 def scan(
     folder: str, # every file in it and below is an input
     *,
@@ -63,7 +63,7 @@ def scan(
         f"{sum(labels.values()) + unreadable} files: {found or 'none scored'}, {unreadable} unreadable (to review); "
         f"table in {out}", json)
 
-# %% ../nbs/cli.ipynb #e6ca8c87
+# %% ../nbs/cli.ipynb #964fc7fb
 def index(
     scores_dir: str, # what scan wrote
     *,
@@ -77,7 +77,7 @@ def index(
     say({"pictures": len(built), "skipped": built.skipped, "dim": built.dim, "out": out},
         f"{len(built)} pictures, {built.skipped} without an embedding left out; index in {out}", json)
 
-# %% ../nbs/cli.ipynb #14ea4cd8
+# %% ../nbs/cli.ipynb #21ce9054
 def search(
     index_dir: str, # what index wrote
     image: str, # the picture to find others for
@@ -94,7 +94,7 @@ def search(
     hits = [{"id": name, "similarity": float(value)} for name, value in zip(ids[0], similarities[0], strict=True)]
     say(hits, "\n".join(f"{hit['similarity']:6.3f}  {hit['id']}" for hit in hits), json)
 
-# %% ../nbs/cli.ipynb #9223d727
+# %% ../nbs/cli.ipynb #10c59474
 def write_map(
     folder: Path, # made if need be
     ids: Sequence[str], # n pictures
@@ -116,7 +116,7 @@ def write_map(
     with atomic_path(folder/"map.png") as part:
         axes.figure.savefig(part, dpi=150)
 
-# %% ../nbs/cli.ipynb #7a2fd864
+# %% ../nbs/cli.ipynb #33382bee
 def cluster(
     scores_dir: str, # what scan wrote
     *,
@@ -137,7 +137,7 @@ def cluster(
     lines = [f"cluster {card['cluster']:02d}: {card['size']} pictures, like {card['medoid']}" for card in cards]
     say(cards, "\n".join([*lines, f"map and table in {out}"]), json)
 
-# %% ../nbs/cli.ipynb #379fdb42
+# %% ../nbs/cli.ipynb #abf7f07e
 def choose_guard(
     name: str | None, # what --guard says
     threshold: float, # least probability of unsafe that blocks, 0 to 1
@@ -153,7 +153,7 @@ def choose_guard(
     from nsfw_dreambooth.moderation.classifier import Classifier
     return name, Guard(Classifier.from_pretrained(name), threshold)
 
-# %% ../nbs/cli.ipynb #df7f038e
+# %% ../nbs/cli.ipynb #42e24a41
 def train(
     *,
     out: str, # the run folder: config.yaml, prior/, checkpoints/, logs/, model/
@@ -165,7 +165,8 @@ def train(
     "Fine-tune Stable Diffusion on a few pictures of one subject, with prior preservation."
     from nsfw_dreambooth.diffusion.pipeline import Diffusion
     from nsfw_dreambooth.dreambooth.subject import Subject
-    from nsfw_dreambooth.dreambooth.train import DreamBoothConfig, train_dreambooth
+    from nsfw_dreambooth.dreambooth.config import DreamBoothConfig
+    from nsfw_dreambooth.dreambooth.train import train_dreambooth
     config = DreamBoothConfig(**settings, guard={"model": guard} if isinstance(guard, str) else guard)
     words = config.subject
     if not words.images or not words.noun:
@@ -178,7 +179,7 @@ def train(
     say({"steps": config.trainer.max_steps, "loss": loss, "guard": judge and judge.counts, "out": out},
         f"{config.trainer.max_steps} steps, last loss {loss:.4f}, {counted(judge)}; run in {out}", json)
 
-# %% ../nbs/cli.ipynb #acffac33
+# %% ../nbs/cli.ipynb #77903cb5
 def prior(
     *,
     noun: str, # class to draw, e.g. dog
@@ -202,14 +203,14 @@ def prior(
     say({"pictures": len(bank), "blocked": len(bank.manifest["blocked"]), "out": out},
         f"{len(bank)} pictures of the class {noun}, {counted(judge)}; bank in {out}", json)
 
-# %% ../nbs/cli.ipynb #b4ac5b4f
+# %% ../nbs/cli.ipynb #1b8a4d65
 def counted(
     guard, # or None
 ) -> str:
     "What a guard saw, in words."
     return "no guard" if guard is None else f"{guard.blocked} of {guard.checked} pictures blocked"
 
-# %% ../nbs/cli.ipynb #85b27b9e
+# %% ../nbs/cli.ipynb #d1dfde69
 def sample(
     run_dir: str, # a run folder, or a diffusion model: demo, a folder, owner/model
     prompt: str, # {subject} stands for the run's subject
@@ -237,7 +238,7 @@ def sample(
     say({"pictures": len(result.allowed), "blocked": result.blocked, "seeds": result.seeds, "out": out},
         f"{len(result.allowed)} pictures, {counted(judge)}; in {out}", json)
 
-# %% ../nbs/cli.ipynb #b26711eb
+# %% ../nbs/cli.ipynb #4e085992
 def open_source(
     name: str, # a run folder, or a diffusion model's name
 ) -> tuple: # a `Run` or a `Diffusion`, the base model's name, the run's `GuardConfig` or None
@@ -248,7 +249,7 @@ def open_source(
     run = Run.open(name)
     return run, run.config.model, run.config.guard
 
-# %% ../nbs/cli.ipynb #b7fe4ca2
+# %% ../nbs/cli.ipynb #0ef06d3b
 def evaluate(
     run_dir: str, # a run folder
     *,
@@ -268,7 +269,7 @@ def evaluate(
     def rounded(value): return "{:.3f} to {:.3f}".format(*value) if isinstance(value, tuple) else f"{value:.4g}"
     say(measured, "\n".join(f"{name:30} {rounded(value)}" for name, value in measured.items()), json)
 
-# %% ../nbs/cli.ipynb #36bc76ef
+# %% ../nbs/cli.ipynb #02db5c6d
 def demo(
     *,
     out: str = "demo_out", # folder for report.html and metrics.json
@@ -277,11 +278,11 @@ def demo(
     from nsfw_dreambooth.demo.report import run_demo
     run_demo(Path(out))
 
-# %% ../nbs/cli.ipynb #95ae8c71
+# %% ../nbs/cli.ipynb #facd7fc3
 COMMANDS: dict[str, Callable] = {function.__name__: function for function in (
     demo, scan, index, search, cluster, prior, train, sample, evaluate)}
 
-# %% ../nbs/cli.ipynb #95425819
+# %% ../nbs/cli.ipynb #054b949b
 def comments(
     item: Callable, # a function, or a dataclass
     prefix: str = "", # put in front of the names, e.g. `trainer.`
@@ -291,7 +292,7 @@ def comments(
     found = re.findall(r"^ +(\w+):.*?# (.+)$", head, re.M)
     return {prefix + name: text.replace("%", "%%").replace("`", "") for name, text in found}
 
-# %% ../nbs/cli.ipynb #86062439
+# %% ../nbs/cli.ipynb #2e049b37
 class Parser(ArgumentParser):
     "An `ArgumentParser` with `--batch-size` for `batch_size`, `-k` for `k`, switches for yes and no, and short errors."
 
@@ -306,7 +307,7 @@ class Parser(ArgumentParser):
     def error(self, message, ex=None):
         raise usage_error(f"{message} (--help shows the options)") from ex
 
-# %% ../nbs/cli.ipynb #96c6ecca
+# %% ../nbs/cli.ipynb #5a82f295
 def command_parser(
     function: Callable, # one of `COMMANDS`
 ) -> Parser:
@@ -315,13 +316,13 @@ def command_parser(
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with options; those given here win")
     parser.add_function_arguments(function, as_positional=True, skip={"max_steps"}) # it is trainer.max_steps already
     if function is train: # jsonargparse follows its `**settings` to the configuration; its comments are elsewhere
-        from nsfw_dreambooth.dreambooth.train import GROUPS, DreamBoothConfig
+        from nsfw_dreambooth.dreambooth.config import GROUPS, DreamBoothConfig
         help_of |= comments(DreamBoothConfig)
         for name, kind in GROUPS.items(): help_of |= comments(kind, f"{name}.")
     for action in parser._actions: action.help = help_of.get(action.dest, action.help)
     return parser
 
-# %% ../nbs/cli.ipynb #5f8e8b2d
+# %% ../nbs/cli.ipynb #38a99776
 def parse(
     words: Sequence[str], # what stands after `nsfw-dreambooth`
 ) -> tuple[Callable, dict]: # the function, its arguments
@@ -337,13 +338,13 @@ def parse(
     options.pop("config", None)
     return COMMANDS[found.subcommand], options
 
-# %% ../nbs/cli.ipynb #0f71b156
+# %% ../nbs/cli.ipynb #1cc06d7a
 def expected_failures() -> tuple[type[Exception], ...]:
     "Errors that speak for themselves; looked up only once there is an error, for the import is heavy."
     from nsfw_dreambooth.core.artifacts import NSFWDreamBoothError
     return NSFWDreamBoothError, OSError
 
-# %% ../nbs/cli.ipynb #e4194d95
+# %% ../nbs/cli.ipynb #7fb35bf9
 def main(
     words: Sequence[str] | None = None, # None: those of this process
 ) -> int: # exit status: 0, 1 failed, 130 interrupted; wrong usage exits with 2

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Predict', 'combine', 'Guidance']
 
-# %% ../../nbs/diffusion/03_guidance.ipynb #357ee123
+# %% ../../nbs/diffusion/03_guidance.ipynb #82503139
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .pipeline import DiffusionError
 
-# %% ../../nbs/diffusion/03_guidance.ipynb #fa511756
+# %% ../../nbs/diffusion/03_guidance.ipynb #44f4af96
 def combine(
     cond: Tensor, # [n, c, h, w], predicted with the prompt
     uncond: Tensor, # [n, c, h, w], predicted without it, or with the negative prompt
@@ -25,10 +25,10 @@ def combine(
         scale = scale.to(cond).reshape(-1, *[1]*(cond.ndim - 1))
     return uncond + scale*(cond - uncond)
 
-# %% ../../nbs/diffusion/03_guidance.ipynb #fd4283ab
+# %% ../../nbs/diffusion/03_guidance.ipynb #921d612c
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor] # (x_t, t, states) to a prediction, e.g. `Diffusion.predict`
 
-# %% ../../nbs/diffusion/03_guidance.ipynb #783fedfd
+# %% ../../nbs/diffusion/03_guidance.ipynb #9df01078
 @dataclass(frozen=True, eq=False)
 class Guidance:
     "Classifier-free guidance at a fixed scale, in one batched pass; raises `DiffusionError` unless it is finite."

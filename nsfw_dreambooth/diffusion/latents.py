@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['to_model_range', 'from_model_range', 'encode_moments', 'sample_latents', 'decode_images', 'decode']
 
-# %% ../../nbs/diffusion/02_latents.ipynb #0837bc89
+# %% ../../nbs/diffusion/02_latents.ipynb #eb66884d
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .pipeline import DiffusionError
 
-# %% ../../nbs/diffusion/02_latents.ipynb #59e7eb15
+# %% ../../nbs/diffusion/02_latents.ipynb #76d17eef
 def to_model_range(
     images: np.ndarray | Sequence[np.ndarray], # uint8 [n, h, w, 3], or a list of pictures of one size
 ) -> Tensor: # float32 [n, 3, h, w], -1 to 1
@@ -26,7 +26,7 @@ def to_model_range(
         raise DiffusionError(f"pictures of {sorted(shapes)}: give uint8 [h, w, 3], at least one and all of one size")
     return torch.from_numpy(np.stack(list(images))).permute(0, 3, 1, 2).float()/127.5 - 1
 
-# %% ../../nbs/diffusion/02_latents.ipynb #dc425c8d
+# %% ../../nbs/diffusion/02_latents.ipynb #6f40eeed
 def from_model_range(
     x: Tensor, # [n, 3, h, w], -1 to 1, cut where outside
 ) -> np.ndarray: # uint8 [n, h, w, 3]
@@ -34,7 +34,7 @@ def from_model_range(
     pixels = ((x.detach().float()/2 + .5).clamp(0, 1)*255).round()
     return pixels.permute(0, 2, 3, 1).to("cpu", torch.uint8).numpy()
 
-# %% ../../nbs/diffusion/02_latents.ipynb #681a38da
+# %% ../../nbs/diffusion/02_latents.ipynb #8ecfd798
 def encode_moments(
     vae: AutoencoderKL,
     images: Tensor, # [n, 3, h, w], -1 to 1
@@ -44,7 +44,7 @@ def encode_moments(
         posterior = vae.encode(images.to(vae.device, vae.dtype)).latent_dist
     return posterior.mean, posterior.std
 
-# %% ../../nbs/diffusion/02_latents.ipynb #8b0bb04c
+# %% ../../nbs/diffusion/02_latents.ipynb #4fd3d188
 def sample_latents(
     mean: Tensor, # [n, c, h, w], of the posterior
     std: Tensor, # [n, c, h, w], of the posterior
@@ -57,7 +57,7 @@ def sample_latents(
         mean = mean + std*randn_tensor(mean.shape, generator, mean.device, mean.dtype)
     return (mean - (shift or 0))*scaling
 
-# %% ../../nbs/diffusion/02_latents.ipynb #05885732
+# %% ../../nbs/diffusion/02_latents.ipynb #90e268f9
 def decode_images(
     vae: AutoencoderKL,
     latents: Tensor, # [n, c, h/f, w/f], as the UNet sees them
@@ -66,7 +66,7 @@ def decode_images(
     latents = latents.to(vae.device, vae.dtype)/vae.config.scaling_factor + (vae.config.shift_factor or 0)
     return vae.decode(latents).sample
 
-# %% ../../nbs/diffusion/02_latents.ipynb #c0f20b04
+# %% ../../nbs/diffusion/02_latents.ipynb #c444af8a
 def decode(
     vae: AutoencoderKL,
     latents: Tensor, # [n, c, h/f, w/f], as the UNet sees them

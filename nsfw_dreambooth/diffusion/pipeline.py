@@ -6,9 +6,11 @@
 __all__ = ['WANTED', 'UNWANTED', 'DiffusionError', 'open_part', 'open_scheduler', 'open_parts', 'locate', 'Diffusion',
            'model_hash', 'save_folder', 'tiny_diffusion']
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #5f0afcec
+# %% ../../nbs/diffusion/00_pipeline.ipynb #12348a3a
 import copy
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +21,27 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
 
 from ..core.artifacts import NSFWDreamBoothError, demo_path, hash_state
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #3443eb4d
+# %% ../../nbs/diffusion/00_pipeline.ipynb #35b84102
 class DiffusionError(NSFWDreamBoothError):
     "A diffusion model cannot be found or opened, or it does not fit what it is asked to do."
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #7c697794
+# %% ../../nbs/diffusion/00_pipeline.ipynb #172ac0a9
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    "transformers draws a progress bar for every file it opens; a tenth of a second needs none."
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+
+# %% ../../nbs/diffusion/00_pipeline.ipynb #9c98e814
 def open_part(
     kind: type, # the class of the part, e.g. `UNet2DConditionModel`
     folder: Path, # the diffusion folder
@@ -34,15 +49,16 @@ def open_part(
     **options, # for the class's `from_pretrained`
 ) -> nn.Module: # on the CPU, in evaluation mode
     "One network of the folder; raises `DiffusionError` where weights are missing or do not fit."
-    model, info = kind.from_pretrained(folder, subfolder=name, use_safetensors=True, local_files_only=True,
-                                       output_loading_info=True, **options)
+    with _no_bars():
+        model, info = kind.from_pretrained(folder, subfolder=name, use_safetensors=True, local_files_only=True,
+                                           output_loading_info=True, **options)
     absent = [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]
     if absent:
         raise DiffusionError(f"{len(absent)} weights of {name} are missing or misshapen in its file, the first "
                              f"{absent[0]}: fetch or save the folder again")
     return model.eval()
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #4b0bf19d
+# %% ../../nbs/diffusion/00_pipeline.ipynb #112dd981
 def open_scheduler(
     folder: Path, # the diffusion folder
 ) -> SchedulerMixin: # with the noise schedule the model was trained on
@@ -54,7 +70,7 @@ def open_scheduler(
         raise DiffusionError(f"scheduler {name!r} is none of diffusers': name one in scheduler/scheduler_config.json")
     return kind.from_config(config)
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #3456007b
+# %% ../../nbs/diffusion/00_pipeline.ipynb #ace07f83
 def open_parts(
     folder: Path, # in the layout of diffusers
     dtype: torch.dtype = torch.float32, # of the weights in memory, whatever the files hold
@@ -72,12 +88,12 @@ def open_parts(
         reason = " ".join(str(error).split())[:200]
         raise DiffusionError(f"{folder} is no readable diffusion folder ({reason}): fetch or save it again") from error
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #27512756
+# %% ../../nbs/diffusion/00_pipeline.ipynb #5d5ae468
 WANTED = ["model_index.json", "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt",
           *(f"{part}/{files}" for part in ("text_encoder", "unet", "vae") for files in ("*.json", "*.safetensors"))]
 UNWANTED = ["*.fp16.*", "*.non_ema.*"] # second copies of the same weights
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #d1662fd1
+# %% ../../nbs/diffusion/00_pipeline.ipynb #dc377aff
 def locate(
     name: str | Path, # `demo`, a folder, or `owner/model` on the hub
 ) -> Path: # a folder on this machine
@@ -93,7 +109,7 @@ def locate(
                              f"(HF_HOME) gave it ({type(error).__name__}); use 'demo', a folder in diffusers' layout, "
                              "or fill the cache on a machine with a network") from error
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #629bed9a
+# %% ../../nbs/diffusion/00_pipeline.ipynb #a308848b
 def _stamp(networks: list[nn.Module]) -> list: # equal as long as no weight was replaced or trained
     "Where each weight lies, how often it was written to, and its sum."
     weights = [value for network in networks for value in network.state_dict().values()]
@@ -101,7 +117,7 @@ def _stamp(networks: list[nn.Module]) -> list: # equal as long as no weight was 
     return [(value.data_ptr(), value.dtype, 0 if value.is_inference() else value._version, total)
             for value, total in zip(weights, sums, strict=True)]
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #c1f49873
+# %% ../../nbs/diffusion/00_pipeline.ipynb #217b001d
 @dataclass(eq=False)
 class Diffusion:
     "A Stable Diffusion model: the five parts of a diffusers folder."
@@ -148,7 +164,7 @@ class Diffusion:
     def save_pretrained(self, folder: str | Path) -> Path: # `folder`
         return save_folder(self, folder)
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #b1ff3a0a
+# %% ../../nbs/diffusion/00_pipeline.ipynb #fc7ee9c0
 def model_hash(
     diffusion: Diffusion,
 ) -> str: # 64 hex digits
@@ -160,7 +176,7 @@ def model_hash(
         diffusion._hash = (stamp, hash_state(state))
     return diffusion._hash[1]
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #fc904333
+# %% ../../nbs/diffusion/00_pipeline.ipynb #b7ae5d09
 def save_folder(
     diffusion: Diffusion,
     folder: str | Path, # made if need be; the parts in it are replaced
@@ -175,7 +191,7 @@ def save_folder(
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #8381a8ec
+# %% ../../nbs/diffusion/00_pipeline.ipynb #8581f48c
 def tiny_diffusion(
     seed: int = 0, # of the random weights
 ) -> Diffusion: # untrained, 64 px, half a million parameters

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PromptCutWarning', 'tokenize', 'identifier_tokens', 'encode_tokens', 'encode_prompts']
 
-# %% ../../nbs/diffusion/01_text.ipynb #0b0afa26
+# %% ../../nbs/diffusion/01_text.ipynb #aa4eea2c
 import warnings
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from .pipeline import Diffusion
 
-# %% ../../nbs/diffusion/01_text.ipynb #eb373faf
+# %% ../../nbs/diffusion/01_text.ipynb #32c0aa8f
 class PromptCutWarning(UserWarning):
     "A prompt is longer than the text encoder reads."
 
-# %% ../../nbs/diffusion/01_text.ipynb #0facbc13
+# %% ../../nbs/diffusion/01_text.ipynb #df44d43b
 def tokenize(
     tokenizer: CLIPTokenizer,
     prompts: str | Sequence[str], # one or n
@@ -34,7 +34,7 @@ def tokenize(
                           PromptCutWarning, stacklevel=2)
     return tokenizer(prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
 
-# %% ../../nbs/diffusion/01_text.ipynb #b870b6f4
+# %% ../../nbs/diffusion/01_text.ipynb #07e07fc3
 def identifier_tokens(
     tokenizer: CLIPTokenizer,
     word: str, # an identifier or a noun
@@ -42,7 +42,7 @@ def identifier_tokens(
     "The tokens of a word, without start and end."
     return tokenizer.convert_ids_to_tokens(tokenizer(word, add_special_tokens=False).input_ids)
 
-# %% ../../nbs/diffusion/01_text.ipynb #8ed7a349
+# %% ../../nbs/diffusion/01_text.ipynb #6647b8b7
 def encode_tokens(
     text_encoder: CLIPTextModel,
     ids: Tensor, # int64 [n, tokens]
@@ -51,7 +51,7 @@ def encode_tokens(
     "Text states of token ids; differentiable."
     return text_encoder(ids.to(text_encoder.device), attention_mask=mask).last_hidden_state
 
-# %% ../../nbs/diffusion/01_text.ipynb #a9723ade
+# %% ../../nbs/diffusion/01_text.ipynb #f3b65824
 def encode_prompts(
     diffusion: Diffusion,
     prompts: str | Sequence[str], # one or n; "" is the unconditional prompt

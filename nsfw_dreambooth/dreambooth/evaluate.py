@@ -7,18 +7,18 @@ __all__ = ['Encoder', 'EvaluationError', 'cosines', 'bootstrap_interval', 'simil
            'class_diversity', 'reference_similarity', 'retrieved', 'retrieval_share', 'prior_drift', 'copying',
            'border_colors', 'background_names', 'background_accuracy', 'embed_with', 'draw', 'evaluate']
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #83036d8a
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #6f5aac7b
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from ..core.artifacts import NSFWDreamBoothError
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #17c00888
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #307806ed
 class EvaluationError(NSFWDreamBoothError):
     "A measure was asked for that these pictures cannot give."
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #9232d57f
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #88b22a87
 def cosines(
     a: np.ndarray, # [n, d] embeddings, of any length but 0
     b: np.ndarray, # [m, d]
@@ -36,7 +36,7 @@ def cosines(
         raise EvaluationError(f"embeddings are {units[0].shape[1]} and {units[1].shape[1]} wide: use one encoder")
     return units[0] @ units[1].T
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #1dbe61c5
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #d0c88e66
 def bootstrap_interval(
     values: Sequence[float], # [n] one value a picture
     seed: int = 0, # equal seeds give equal intervals
@@ -51,7 +51,7 @@ def bootstrap_interval(
     low, high = np.quantile(means, [(1 - confidence)/2, (1 + confidence)/2])
     return float(low), float(high)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #020e78e7
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #35fd5419
 def similarity_to(
     samples: np.ndarray, # [n, d]
     references: np.ndarray, # [m, d]
@@ -59,7 +59,7 @@ def similarity_to(
     "Each sample's mean cosine with the references."
     return cosines(samples, references).mean(axis=1)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #a96007b6
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #8377f899
 def subject_similarity(
     samples: np.ndarray, # [n, d] samples of the subject
     references: np.ndarray, # [m, d] real pictures of the subject
@@ -67,7 +67,7 @@ def subject_similarity(
     "Subject fidelity: mean cosine over all pairs (DreamBooth, section 4.1: DINO, CLIP-I)."
     return float(similarity_to(samples, references).mean())
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #d40e3d36
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #83c46934
 def class_diversity(
     samples: np.ndarray, # [n, d] samples of one prompt; n at least 2
 ) -> float: # 0 (all alike) to 2, higher is more diverse
@@ -76,14 +76,14 @@ def class_diversity(
     if not len(pairs[0]): raise EvaluationError(f"{len(samples)} samples have no pairs: draw 2 or more")
     return float((1 - cosines(samples, samples)[pairs]).mean())
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #500969ee
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #cd0d1c72
 def reference_similarity(
     references: np.ndarray, # [m, d] real pictures of the subject; m at least 2
 ) -> float: # -1 to 1
     "The ceiling of `subject_similarity`: the real pictures' mean cosine among themselves, each pair once."
     return 1 - class_diversity(references)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #d5405717
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #de697731
 def retrieved(
     samples: np.ndarray, # [n, d]
     gallery: np.ndarray, # [m, d]
@@ -98,7 +98,7 @@ def retrieved(
     nearest = cosines(samples, gallery).argmax(axis=1)
     return np.asarray(gallery_ids, dtype=object)[nearest] == subject_id
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #f97c14c9
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #fbf424a5
 def retrieval_share(
     samples: np.ndarray, # [n, d]
     gallery: np.ndarray, # [m, d] real pictures of many instances, the subject among them
@@ -108,7 +108,7 @@ def retrieval_share(
     "Share of the samples whose nearest picture in the gallery is the subject's."
     return float(retrieved(samples, gallery, gallery_ids, subject_id).mean())
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #d40063d7
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #5e25e5b8
 def prior_drift(
     class_samples: np.ndarray, # [n, d] samples of the class prompt, which does not name the subject
     references: np.ndarray, # [m, d] real pictures of the subject
@@ -116,7 +116,7 @@ def prior_drift(
     "How much the class looks like the subject: mean cosine over all pairs (DreamBooth, section 4.3: PRES)."
     return subject_similarity(class_samples, references)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #a2a49e0a
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #96c2042a
 def copying(
     samples: np.ndarray, # [n, d]
     training: np.ndarray, # [m, d] the pictures it was trained on
@@ -125,7 +125,7 @@ def copying(
     near = cosines(samples, training)
     return near.max(axis=1), near.argmax(axis=1)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #ca9f5a5e
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #1da084e8
 def border_colors(
     images: np.ndarray, # uint8 [n, h, w, 3]
     width: int = 2, # pixels from each edge
@@ -138,7 +138,7 @@ def border_colors(
     border[width:-width, width:-width] = False
     return np.median(images[:, border], axis=1)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #3eded169
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #dbf93ccf
 def background_names(
     images: np.ndarray, # uint8 [n, h, w, 3]
     palette: Mapping[str, Sequence[int]], # name -> RGB, 0 to 255
@@ -148,7 +148,7 @@ def background_names(
     far = np.linalg.norm(border_colors(images)[:, None] - colors[None], axis=2)
     return [names[i] for i in far.argmin(axis=1)]
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #1669f597
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #abe751c5
 def background_accuracy(
     images: np.ndarray, # uint8 [n, h, w, 3]
     expected: Sequence[str], # n names of the palette: what the prompts asked for
@@ -161,10 +161,10 @@ def background_accuracy(
     if unknown: raise EvaluationError(f"colour {unknown[0]!r} is not in the palette: it has {', '.join(palette)}")
     return float((np.array(background_names(images, palette)) == np.array(expected)).mean())
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #a813b788
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #6d97853e
 Encoder = Callable[[Sequence[np.ndarray]], object]
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #84ed67a7
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #8a12b83d
 def embed_with(
     encoder: Encoder, # from uint8 pictures to embeddings [n, d], or to something with `.embeddings`
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3]
@@ -176,7 +176,7 @@ def embed_with(
         raise EvaluationError(f"the encoder gave shape {rows.shape} for {len(images)} pictures: it must give [n, d]")
     return rows
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #60d2dcb6
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #824c1439
 def draw(
     run, # a run: `.diffusion`
     prompt: str, # with the subject's words in it
@@ -188,7 +188,7 @@ def draw(
     from nsfw_dreambooth.diffusion.sampler import sample
     return sample(run.diffusion, prompt, num_images_per_prompt=num_images, seed=seed, **sampling)
 
-# %% ../../nbs/dreambooth/05_evaluate.ipynb #1c324080
+# %% ../../nbs/dreambooth/05_evaluate.ipynb #31f9c694
 def evaluate(
     run, # a run: `.subject` and `.diffusion`
     *,
