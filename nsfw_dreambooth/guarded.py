@@ -6,7 +6,7 @@
 __all__ = ['Verdict', 'picture_or_reason', 'rows_or_reasons', 'fault', 'unsafe_columns', 'check_threshold', 'Guard', 'judge',
            'verdict_of', 'GenerationResult', 'verdicts_on', 'expanded', 'generate', 'save_result']
 
-# %% ../nbs/guarded.ipynb #2944d292
+# %% ../nbs/guarded.ipynb #5f016b8d
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ from .dreambooth.prior import GuardError
 from .dreambooth.subject import expand
 from .moderation.classifier import Classifier
 
-# %% ../nbs/guarded.ipynb #4a55cf62
+# %% ../nbs/guarded.ipynb #1c1217ec
 @dataclass(frozen=True)
 class Verdict:
     "What a guard says of one picture; true where it is allowed."
@@ -37,7 +37,7 @@ class Verdict:
 
     def __bool__(self) -> bool: return self.allowed
 
-# %% ../nbs/guarded.ipynb #fb8b33d5
+# %% ../nbs/guarded.ipynb #81a2889a
 def picture_or_reason(
     source: ImageSource, # path, bytes, PIL or array
 ) -> np.ndarray | str: # uint8 [h, w, 3], or why there is none
@@ -49,7 +49,7 @@ def picture_or_reason(
     except Exception as error:
         return f"unreadable picture ({type(error).__name__}): {error}"
 
-# %% ../nbs/guarded.ipynb #7cae5697
+# %% ../nbs/guarded.ipynb #d658acb5
 def rows_or_reasons(
     classifier: Classifier, # or anything that gives `probs` and `labels` for a list of pictures
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3]
@@ -67,7 +67,7 @@ def rows_or_reasons(
         if len(images) == 1: return [f"the classifier failed ({type(error).__name__}): {error}"]
         return [row for image in images for row in rows_or_reasons(classifier, [image])]
 
-# %% ../nbs/guarded.ipynb #9ccd15b9
+# %% ../nbs/guarded.ipynb #83b9fcbd
 def fault(
     row: np.ndarray, # [c] what a classifier gave for one picture
 ) -> str: # empty for a row of probabilities
@@ -77,7 +77,7 @@ def fault(
     if len(outside): return f"the classifier gave a probability of {outside[0]:.4g}, not 0 to 1"
     return "" if abs(row.sum() - 1) <= 1e-3 else f"the classifier's probabilities sum to {row.sum():.4g}, not to 1"
 
-# %% ../nbs/guarded.ipynb #d4d7daa4
+# %% ../nbs/guarded.ipynb #35c847f6
 def unsafe_columns(
     classifier: Classifier, # what will judge
     unsafe_labels: Sequence[str] | None = None, # its labels to block; None: those it names unsafe itself
@@ -91,7 +91,7 @@ def unsafe_columns(
         raise GuardError(f"the classifier {what}: set unsafe_labels to some of {', '.join(labels)}")
     return [labels.index(name) for name in dict.fromkeys(wanted)]
 
-# %% ../nbs/guarded.ipynb #8233a435
+# %% ../nbs/guarded.ipynb #1f191f71
 def check_threshold(
     threshold: float, # 0 blocks everything, 1 what is unsafe beyond doubt
 ) -> float: # the same
@@ -100,7 +100,7 @@ def check_threshold(
         raise GuardError(f"threshold is {threshold!r}: give a number from 0 (blocks everything) to 1")
     return float(threshold)
 
-# %% ../nbs/guarded.ipynb #a486d102
+# %% ../nbs/guarded.ipynb #ce47c873
 class Guard:
     "Judges pictures by a classifier, and blocks what it cannot judge."
 
@@ -135,7 +135,7 @@ class Guard:
         count["blocked"] += sum(not verdict.allowed for verdict in verdicts)
         return verdicts
 
-# %% ../nbs/guarded.ipynb #c281a2b9
+# %% ../nbs/guarded.ipynb #170131f4
 def judge(
     guard: Guard,
     pictures: Sequence[np.ndarray | str], # uint8 pictures [h, w, 3], or why there is none
@@ -145,7 +145,7 @@ def judge(
     rows = iter(rows_or_reasons(guard.classifier, [one for one in pictures if not isinstance(one, str)]))
     return [verdict_of(guard, one if isinstance(one, str) else next(rows), stage) for one in pictures]
 
-# %% ../nbs/guarded.ipynb #e80e665b
+# %% ../nbs/guarded.ipynb #7af6d480
 def verdict_of(
     guard: Guard,
     row: np.ndarray | str, # [c] probabilities, or why there are none
@@ -160,7 +160,7 @@ def verdict_of(
     reason = " ".join(reason.split())
     return Verdict(allowed, p_unsafe, guard.threshold, reason, stage, guard.model_id, guard.model_hash)
 
-# %% ../nbs/guarded.ipynb #85808734
+# %% ../nbs/guarded.ipynb #42ee4203
 @dataclass(frozen=True, eq=False)
 class GenerationResult:
     "What was drawn: n places, one a picture that was asked for."
@@ -177,7 +177,7 @@ class GenerationResult:
     @property
     def blocked(self) -> int: return len(self) - len(self.allowed)
 
-# %% ../nbs/guarded.ipynb #367e46ea
+# %% ../nbs/guarded.ipynb #2699b20e
 def verdicts_on(
     guard: Guard | None, # None allows everything
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3]
@@ -190,7 +190,7 @@ def verdicts_on(
         raise GuardError(f"the guard gave {len(verdicts)} verdicts for {len(images)} pictures: none is handed out")
     return verdicts
 
-# %% ../nbs/guarded.ipynb #e7c523e6
+# %% ../nbs/guarded.ipynb #63afa64e
 def expanded(
     source, # a run with `.subject`, or a `Diffusion`
     prompts: Sequence[str], # perhaps with `{subject}`
@@ -203,7 +203,7 @@ def expanded(
         raise GuardError(f"prompt {nameless[:60]!r} has {{subject}}, but a base model has none: give a run, or a noun")
     return list(prompts)
 
-# %% ../nbs/guarded.ipynb #fd267160
+# %% ../nbs/guarded.ipynb #37496f6b
 def generate(
     source, # a run of `train_dreambooth`, or a `Diffusion`
     prompt: str | Sequence[str], # `{subject}` stands for a run's subject
@@ -226,13 +226,14 @@ def generate(
     each = [prompt for prompt in prompts for _ in range(num_images_per_prompt)]
     return GenerationResult(shown, verdicts, each, list(range(seed, seed + len(shown))))
 
-# %% ../nbs/guarded.ipynb #d4534bfe
+# %% ../nbs/guarded.ipynb #ec348361
 def save_result(
     result: GenerationResult,
-    folder: str | Path, # made if need be
+    folder: str | Path, # made if need be; the pictures of an earlier result in it are removed
 ) -> Path: # `folder`
     "Write the allowed pictures as PNG, named by their number and seed, and all verdicts as JSON."
     folder, records = Path(folder), []
+    for old in folder.glob("[0-9][0-9][0-9]-seed*.png"): old.unlink()
     for i, (image, verdict) in enumerate(zip(result.images, result.verdicts, strict=True)):
         name, png = f"{i:03d}-seed{result.seeds[i]}.png", BytesIO()
         if image is not None:

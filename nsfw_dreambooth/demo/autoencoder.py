@@ -6,7 +6,7 @@
 __all__ = ['new_autoencoder', 'to_tensor', 'picture_batch', 'reconstruction_loss', 'AutoencoderModule', 'normalize_latents',
            'train_autoencoder', 'psnr']
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #536e8c98
+# %% ../../nbs/demo/03_autoencoder.ipynb #990d812d
 from pathlib import Path
 import numpy as np
 import pytorch_lightning as pl
@@ -16,7 +16,7 @@ from diffusers import AutoencoderKL
 from .fit import fit, warmup_cosine, work_folder
 from .world import Drawing, all_drawings, random_picture
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #ca96c277
+# %% ../../nbs/demo/03_autoencoder.ipynb #d1bcacd9
 def new_autoencoder() -> AutoencoderKL:
     "The demo VAE, untrained."
     widths = (16, 32, 64, 128)
@@ -25,7 +25,7 @@ def new_autoencoder() -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, norm_num_groups=8,
         mid_block_add_attention=False, scaling_factor=1.0)
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #bab906de
+# %% ../../nbs/demo/03_autoencoder.ipynb #2702d2bf
 def to_tensor(
     pictures: list[np.ndarray], # uint8 [h, w, 3]
 ) -> torch.Tensor: # float32 [n, 3, h, w] in -1..1
@@ -42,7 +42,7 @@ def picture_batch(
     rng = np.random.default_rng((seed, i))
     return to_tensor([random_picture(drawings[k], rng)[0] for k in rng.integers(len(drawings), size=size)])
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #40b7acad
+# %% ../../nbs/demo/03_autoencoder.ipynb #06153213
 def reconstruction_loss(
     output: torch.Tensor, # [n, 3, h, w]
     target: torch.Tensor, # [n, 3, h, w]
@@ -51,7 +51,7 @@ def reconstruction_loss(
     slopes = sum(F.l1_loss(torch.diff(output, dim=d), torch.diff(target, dim=d)) for d in (2, 3))
     return F.l1_loss(output, target) + 4 * F.mse_loss(output, target) + 0.5 * slopes
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #9279f5b2
+# %% ../../nbs/demo/03_autoencoder.ipynb #5f25c825
 class AutoencoderModule(pl.LightningModule):
     "Trains the VAE."
     def __init__(self, steps: int, kl_weight: float = 3e-4, learning_rate: float = 1.5e-3):
@@ -71,7 +71,7 @@ class AutoencoderModule(pl.LightningModule):
         optimizer = torch.optim.AdamW(self.vae.parameters(), self.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup_cosine(optimizer, self.steps), "interval": "step"}}
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #88e46980
+# %% ../../nbs/demo/03_autoencoder.ipynb #0ad3f2de
 @torch.no_grad()
 def normalize_latents(
     vae: AutoencoderKL,
@@ -89,7 +89,7 @@ def normalize_latents(
     p.weight *= std[None, :, None, None]
     return vae
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #e5cee984
+# %% ../../nbs/demo/03_autoencoder.ipynb #29b4d6a4
 def train_autoencoder(
     drawings: list[Drawing],
     steps: int = 7500,
@@ -101,7 +101,7 @@ def train_autoencoder(
                  folder or work_folder("autoencoder"))
     return normalize_latents(module.vae, picture_batch(0, drawings, 512, seed=1)).eval()
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #9d3f2790
+# %% ../../nbs/demo/03_autoencoder.ipynb #57dffa25
 @torch.no_grad()
 def psnr(
     vae: AutoencoderKL,

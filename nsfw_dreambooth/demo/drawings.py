@@ -6,21 +6,21 @@
 __all__ = ['HANDS', 'SIBLINGS', 'SIDE', 'VIEWS', 'SAFE', 'UNSAFE', 'SOLIDS', 'parse_nouns', 'icon_svg', 'fit_square', 'draw_icon',
            'unpack_model', 'draw_solid', 'sheet', 'draw_world']
 
-# %% ../../nbs/demo/00_drawings.ipynb #7595347d
+# %% ../../nbs/demo/00_drawings.ipynb #c9a900a4
 import io, json, re, zipfile
 from pathlib import Path
 import numpy as np
 from PIL import Image
 from ..core.artifacts import demo_path, require, write_atomic
 
-# %% ../../nbs/demo/00_drawings.ipynb #6b254c0d
+# %% ../../nbs/demo/00_drawings.ipynb #ab1f5602
 HANDS = ("noto", "noto-v1", "fluent-emoji", "fluent-emoji-flat", "twemoji", "emojione", "fxemoji")
 SIBLINGS = {"noto": "noto", "noto-v1": "noto", "fluent-emoji": "fluent", "fluent-emoji-flat": "fluent",
             "twemoji": "twemoji", "emojione": "emojione", "fxemoji": "fxemoji"}
 SIDE = 64          # pixels: a drawing is SIDE x SIDE RGBA
 VIEWS = 12         # a solid thing is seen from twelve sides, 30 degrees apart
 
-# %% ../../nbs/demo/00_drawings.ipynb #bbb50e05
+# %% ../../nbs/demo/00_drawings.ipynb #a6aa4397
 SAFE = """dog=dog-face cat=cat-face mouse=mouse-face rabbit=rabbit-face fox bear panda koala tiger=tiger-face lion cow=cow-face
 pig=pig-face frog monkey=monkey-face chicken penguin chick=baby-chick owl horse=horse-face unicorn bee=honeybee butterfly snail
 ladybug=lady-beetle turtle snake octopus crab fish=tropical-fish dolphin whale=spouting-whale elephant camel
@@ -34,7 +34,8 @@ guitar violin trumpet telephone television camera light_bulb=light-bulb books pe
 top_hat=top-hat jeans dress backpack snowman ghost pumpkin=jack-o-lantern sun house"""
 
 UNSAFE = {"weapons": "dagger axe bomb pistol knife=kitchen-knife swords=crossed-swords bow=bow-and-arrow firecracker",
-          "alcohol": "wine=wine-glass beer=beer-mug cocktail=cocktail-glass tropical_drink=tropical-drink champagne=bottle-with-popping-cork",
+          "alcohol": "wine=wine-glass beer=beer-mug cocktail=cocktail-glass tropical_drink=tropical-drink "
+                     "champagne=bottle-with-popping-cork",
           "tobacco": "cigarette", "drugs": "syringe pill", "gambling": "dice=game-die slot_machine=slot-machine",
           "gore": "skull coffin blood=drop-of-blood"}
 
@@ -45,7 +46,7 @@ def parse_nouns(
     pairs = [w.split("=") for w in words.split()]
     return [(p[0].replace("_", " "), p[-1]) for p in pairs]
 
-# %% ../../nbs/demo/00_drawings.ipynb #6f7322b4
+# %% ../../nbs/demo/00_drawings.ipynb #b09ab827
 SOLIDS = {
     "chair": ["BlendSwap-CC-0:26", "BlendSwap-CC-0:101", "BlendSwap-CC-BY:11", "BlendSwap-CC-BY:45", "Scopia:47", "Scopia:90"],
     "armchair": ["BlendSwap-CC-0:1", "BlendSwap-CC-0:86", "BlendSwap-CC-0:139", "BlendSwap-CC-BY:87", "Scopia:24", "Scopia:89"],
@@ -55,7 +56,7 @@ SOLIDS = {
     "bed": ["BlendSwap-CC-0:2", "BlendSwap-CC-0:5", "BlendSwap-CC-0:88", "Scopia:3", "BlendSwap-CC-0:3", "Scopia:4"],
 }
 
-# %% ../../nbs/demo/00_drawings.ipynb #5501c892
+# %% ../../nbs/demo/00_drawings.ipynb #1075caa7
 def icon_svg(
     icons: dict, # an iconify `icons.json`
     name: str,   # icon name
@@ -67,7 +68,7 @@ def icon_svg(
     return (f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
             f'viewBox="{icon.get("left", 0)} {icon.get("top", 0)} {w} {h}" width="256" height="256">{icon["body"]}</svg>')
 
-# %% ../../nbs/demo/00_drawings.ipynb #8cef9ec8
+# %% ../../nbs/demo/00_drawings.ipynb #88484015
 def fit_square(
     image: Image.Image, # RGBA
     side: int = SIDE,   # pixels
@@ -79,7 +80,7 @@ def fit_square(
     square.paste(ink, tuple((max(ink.size) - s) // 2 for s in ink.size))
     return square.convert("RGBa").resize((side, side), Image.Resampling.LANCZOS).convert("RGBA")
 
-# %% ../../nbs/demo/00_drawings.ipynb #a9bc608d
+# %% ../../nbs/demo/00_drawings.ipynb #0564a7fe
 def draw_icon(
     svg: str, # an SVG document
 ) -> Image.Image: # RGBA SIDE x SIDE
@@ -88,7 +89,7 @@ def draw_icon(
     png = bytes(resvg.svg_to_bytes(svg_string=svg, width=256, height=256))
     return fit_square(Image.open(io.BytesIO(png)).convert("RGBA"))
 
-# %% ../../nbs/demo/00_drawings.ipynb #5c179c52
+# %% ../../nbs/demo/00_drawings.ipynb #a5d76718
 def unpack_model(
     catalogue: Path, # a .sh3f file
     number: int,     # the model's number in its properties file
@@ -109,7 +110,7 @@ def unpack_model(
     found = sorted(out.glob("*.obj"))
     return out / Path(model).name if (out / Path(model).name).exists() and not model.endswith(".zip") else found[0]
 
-# %% ../../nbs/demo/00_drawings.ipynb #f4ff3545
+# %% ../../nbs/demo/00_drawings.ipynb #05cef60a
 def draw_solid(
     obj: Path,         # an OBJ file with its materials beside it
     views: int = VIEWS # how many sides, equally apart
@@ -130,7 +131,7 @@ def draw_solid(
     plotter.close()
     return _same_scale(pictures)
 
-# %% ../../nbs/demo/00_drawings.ipynb #5ff0ba0c
+# %% ../../nbs/demo/00_drawings.ipynb #9379beaf
 def _same_scale(pictures: list[Image.Image]) -> list[Image.Image]:
     "Crop all views to one common square, so that a chair does not grow when it turns."
     boxes = [p.getchannel("A").point(lambda a: 255 * (a > 8)).getbbox() or (96, 96, 160, 160) for p in pictures]
@@ -142,7 +143,7 @@ def _same_scale(pictures: list[Image.Image]) -> list[Image.Image]:
         out.append(crop.convert("RGBa").resize((SIDE, SIDE), Image.Resampling.LANCZOS).convert("RGBA"))
     return out
 
-# %% ../../nbs/demo/00_drawings.ipynb #2d2ccfa8
+# %% ../../nbs/demo/00_drawings.ipynb #827ffa77
 def sheet(
     rows: list[list[Image.Image]], # RGBA SIDE x SIDE pictures, rows of equal length
 ) -> Image.Image: # one RGBA picture
@@ -152,7 +153,7 @@ def sheet(
         for c, picture in enumerate(row): page.paste(picture, (SIDE * c, SIDE * r))
     return page
 
-# %% ../../nbs/demo/00_drawings.ipynb #bc80d92e
+# %% ../../nbs/demo/00_drawings.ipynb #33271aa9
 def draw_world(
     icons_dir: Path,     # `node_modules/@iconify-json`
     furniture_dir: Path, # `/usr/share/sweethome3d/furniture`
@@ -178,7 +179,7 @@ def draw_world(
     write_atomic(out / "world.json", json.dumps(world, indent=1))
     return world
 
-# %% ../../nbs/demo/00_drawings.ipynb #4a3bfe46
+# %% ../../nbs/demo/00_drawings.ipynb #413f8d2a
 #| eval: false
 if __name__ == "__main__":
     draw_world(Path("node_modules/@iconify-json"), Path("/usr/share/sweethome3d/furniture"), demo_path("pictures"))

@@ -7,7 +7,7 @@ __all__ = ['SUBJECT', 'STEPS', 'LEARNING_RATE', 'PRIOR_IMAGES', 'SAMPLING', 'Dem
            'photograph_table', 'map_pictures', 'instance_encoder', 'instance_gallery', 'draw_backgrounds', 'measure',
            'demo_subject', 'demo_config', 'teach_subject', 'show_training', 'show_guard', 'run_demo', 'summary']
 
-# %% ../../nbs/demo/08_report.ipynb #b594bf99
+# %% ../../nbs/demo/08_report.ipynb #e2d102a3
 import json
 import shutil
 import time
@@ -33,7 +33,7 @@ from ..moderation.classifier import Classifier
 from ..moderation.clusters import project
 from ..moderation.index import Index
 
-# %% ../../nbs/demo/08_report.ipynb #3f8be071
+# %% ../../nbs/demo/08_report.ipynb #a21b8146
 @dataclass
 class Demo:
     "The models, the sections and the metrics of one run of the demo."
@@ -48,7 +48,7 @@ class Demo:
         self.sections.append(Section(title))
         return self.sections[-1]
 
-# %% ../../nbs/demo/08_report.ipynb #cf45260a
+# %% ../../nbs/demo/08_report.ipynb #feafb9c5
 def real_photographs() -> dict[str, np.ndarray]: # name -> uint8 [h, w, 3]
     "The photographs that scikit-learn and matplotlib carry."
     from matplotlib.cbook import get_sample_data
@@ -57,7 +57,7 @@ def real_photographs() -> dict[str, np.ndarray]: # name -> uint8 [h, w, 3]
     with get_sample_data("grace_hopper.jpg") as f: hopper = np.asarray(Image.open(f).convert("RGB"))
     return {"china": images[0], "flower": images[1], "grace_hopper": hopper}
 
-# %% ../../nbs/demo/08_report.ipynb #e485d6ee
+# %% ../../nbs/demo/08_report.ipynb #e014e1f7
 def score_pictures(demo: Demo) -> None:
     "Scores of drawings by a hand the classifier never saw, and of real photographs by the demo and by a real NSFW model."
     pictures, shown = held_out_pictures(2)
@@ -79,7 +79,7 @@ def score_pictures(demo: Demo) -> None:
         "real NSFW model, through the same interface:", photograph_table(demo.classifier),
         show_images(list(real_photographs().values()), list(real_photographs()), ncols=3, size=1.8))
 
-# %% ../../nbs/demo/08_report.ipynb #73f294fc
+# %% ../../nbs/demo/08_report.ipynb #0f6eeb64
 def photograph_table(
     classifier: Classifier, # the demo classifier
 ) -> list[list]: # rows with a head
@@ -94,7 +94,7 @@ def photograph_table(
     return [["photograph", "p(unsafe), demo policy", "p(NSFW), OpenNSFW"],
             *[[name, float(d), n] for name, d, n in zip(photographs, demo, nsfw, strict=True)]]
 
-# %% ../../nbs/demo/08_report.ipynb #6e42e907
+# %% ../../nbs/demo/08_report.ipynb #078ea1d2
 def map_pictures(demo: Demo, per_drawing: int = 2, seed: int = 0) -> None:
     "A UMAP map coloured by noun and by policy, and the nearest neighbours of three queries."
     rng, drawings = np.random.default_rng(seed), [d for d in all_drawings() if d.view % 4 == 0]
@@ -116,7 +116,7 @@ def map_pictures(demo: Demo, per_drawing: int = 2, seed: int = 0) -> None:
         "Nearest neighbours by cosine in a FAISS index. First in each row the query itself:",
         show_images([pictures[i] for i in flat], [f"{shown[i].noun} {c:.2f}" for i, c in zip(flat, cosines.ravel(), strict=True)], 8))
 
-# %% ../../nbs/demo/08_report.ipynb #fd718a90
+# %% ../../nbs/demo/08_report.ipynb #25ee50b8
 SUBJECT = "chair/Scopia:90"
 STEPS, LEARNING_RATE, PRIOR_IMAGES = 300, 2e-4, 40
 SAMPLING = {"guidance_scale": 3.0, "num_inference_steps": 15}
@@ -137,7 +137,7 @@ def instance_gallery(
     rng, shown = np.random.default_rng(seed), [d for d in all_drawings() if d.noun == noun for _ in range(per_view)]
     return [random_picture(d, rng)[0] for d in shown], [d.instance for d in shown]
 
-# %% ../../nbs/demo/08_report.ipynb #2b7f3d57
+# %% ../../nbs/demo/08_report.ipynb #98d72445
 def draw_backgrounds(
     diffusion: Diffusion,
     words: str,     # "chair", or "sks chair"
@@ -149,7 +149,7 @@ def draw_backgrounds(
     backgrounds = [b for b in BACKGROUNDS for _ in range(per_color)]
     return sample(diffusion, [caption(words, b) for b in backgrounds], seed=seed, **SAMPLING), backgrounds
 
-# %% ../../nbs/demo/08_report.ipynb #52002a9c
+# %% ../../nbs/demo/08_report.ipynb #bd2a994d
 def measure(
     diffusion: Diffusion,
     subject: Subject,
@@ -166,14 +166,14 @@ def measure(
             "background_accuracy": background_accuracy(mine, backgrounds, BACKGROUNDS),
             "class_diversity": class_diversity(encode(others)), "subject_pictures": mine, "class_pictures": others}
 
-# %% ../../nbs/demo/08_report.ipynb #3d66ea30
+# %% ../../nbs/demo/08_report.ipynb #064ab23e
 def demo_subject(
     instance: str = SUBJECT,
     count: int = 5, # pictures
 ) -> Subject:
     "Pictures of an instance with captions that name the background, so that it is not learned along with the subject."
     noun, (pictures, backgrounds) = instance.split("/")[0], subject_pictures(instance, count)
-    return Subject(pictures, noun=noun, captions=[caption("{subject}", b).replace("an {", "a {") for b in backgrounds])
+    return Subject(pictures, noun=noun, captions=[caption("{subject}", b) for b in backgrounds])
 
 def demo_config(
     noun: str,
@@ -188,7 +188,7 @@ def demo_config(
         seed=seed, trainer={"max_steps": steps}, optimizer={"learning_rate": LEARNING_RATE},
         prior={"weight": prior_weight, "num_class_images": prior_images, "prompts": prompts, "num_inference_steps": 15})
 
-# %% ../../nbs/demo/08_report.ipynb #1b806af3
+# %% ../../nbs/demo/08_report.ipynb #5dfc4876
 def teach_subject(
     demo: Demo,
     guard: Guard,
@@ -213,7 +213,7 @@ def teach_subject(
     show_training(demo, subject, runs, found)
     return runs["with"]
 
-# %% ../../nbs/demo/08_report.ipynb #5066acab
+# %% ../../nbs/demo/08_report.ipynb #bef06c7a
 def show_training(demo: Demo, subject: Subject, runs: dict, found: dict) -> None:
     "The section on DreamBooth."
     figure, axes = new_figure(8, 2.6)
@@ -232,7 +232,7 @@ def show_training(demo: Demo, subject: Subject, runs: dict, found: dict) -> None
         section.add(f"{title} on ten backgrounds, the same seeds. Rows: before; after, with prior preservation; after, without it.",
                     show_images(rows, ncols=10, size=0.95))
 
-# %% ../../nbs/demo/08_report.ipynb #fe040236
+# %% ../../nbs/demo/08_report.ipynb #0f2129e4
 def show_guard(demo: Demo, run: Run, guard: Guard) -> None:
     "The guard lets the subject through and blocks what an unsafe prompt draws."
     rows = {}
@@ -249,7 +249,7 @@ def show_guard(demo: Demo, run: Run, guard: Guard) -> None:
         [["prompt", "allowed", "blocked"], *[[p, sum(v.allowed for v in r.verdicts), sum(not v.allowed for v in r.verdicts)]
                                               for p, r in rows.items()]], show_images(shown, titles, ncols=4, size=1.2))
 
-# %% ../../nbs/demo/08_report.ipynb #67428878
+# %% ../../nbs/demo/08_report.ipynb #e8538763
 def run_demo(
     out: Path = Path("demo_out"),   # the folder for the report
     steps: int = STEPS,             # of each DreamBooth training
@@ -272,7 +272,7 @@ def run_demo(
     print(summary(demo.metrics, out))
     return demo.metrics
 
-# %% ../../nbs/demo/08_report.ipynb #05a48d21
+# %% ../../nbs/demo/08_report.ipynb #c14006bb
 def summary(metrics: dict, out: Path) -> str:
     "Ten lines on what happened."
     m = {k.split(".")[-1]: v for k, v in metrics.items()}

@@ -7,7 +7,7 @@ __all__ = ['GUIDANCE_SCALE', 'NUM_STEPS', 'DATA_NOTE', 'held_out_pictures', 'aur
            'judge_classifier', 'draw_nouns', 'judge_diffusion', 'classifier_card', 'diffusion_card', 'judge_all',
            'make_models']
 
-# %% ../../nbs/demo/06_train.ipynb #723221df
+# %% ../../nbs/demo/06_train.ipynb #2691728b
 import json
 import time
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from ..diffusion.sampler import sample
 from ..dreambooth.evaluate import background_names, bootstrap_interval
 from ..moderation.classifier import Classifier, Scores
 
-# %% ../../nbs/demo/06_train.ipynb #76dc99d5
+# %% ../../nbs/demo/06_train.ipynb #b665b8d1
 def held_out_pictures(
     views: int = 2, # pictures of each drawing
     seed: int = 0,
@@ -34,7 +34,7 @@ def held_out_pictures(
     rng, shown = np.random.default_rng(seed), [d for d in classifier_drawings(held_out=True) for _ in range(views)]
     return [random_picture(d, rng)[0] for d in shown], shown
 
-# %% ../../nbs/demo/06_train.ipynb #bfd563e5
+# %% ../../nbs/demo/06_train.ipynb #c44f5d0e
 def auroc_interval(
     truth: np.ndarray,  # [n] bool
     score: np.ndarray,  # [n], higher means more likely true
@@ -51,7 +51,7 @@ def auroc_interval(
         if 0 < truth[take].sum() < len(take): values.append(roc_auc_score(truth[take], score[take]))
     return float(roc_auc_score(truth, score)), *map(float, np.percentile(values, [2.5, 97.5]))
 
-# %% ../../nbs/demo/06_train.ipynb #f7c405a3
+# %% ../../nbs/demo/06_train.ipynb #90addaf1
 def nearest_noun_accuracy(
     queries: np.ndarray,        # [n, d] unit rows
     query_nouns: Sequence[str], # n nouns
@@ -62,7 +62,7 @@ def nearest_noun_accuracy(
     nearest = (queries @ gallery.T).argmax(1)
     return float(np.mean([gallery_nouns[j] == noun for j, noun in zip(nearest, query_nouns, strict=True)]))
 
-# %% ../../nbs/demo/06_train.ipynb #34c0744b
+# %% ../../nbs/demo/06_train.ipynb #5727c331
 def judge_classifier(
     classifier: Classifier, # the demo classifier
     seed: int = 0,
@@ -84,7 +84,7 @@ def judge_classifier(
             "noun_accuracy": float(np.mean([a == b for a, b in zip(NounJudge(classifier)(pictures), nouns, strict=True)])),
             "nearest_noun_accuracy": nearest_noun_accuracy(scores.embeddings, nouns, gallery.embeddings, [d.noun for d in seen])}
 
-# %% ../../nbs/demo/06_train.ipynb #e361b509
+# %% ../../nbs/demo/06_train.ipynb #70590394
 GUIDANCE_SCALE, NUM_STEPS = 3.0, 15   # of every figure in the card
 
 def draw_nouns(
@@ -104,7 +104,7 @@ def draw_nouns(
                       guidance_scale=guidance_scale, num_inference_steps=num_inference_steps, progress=progress)
     return list(pictures), asked, backgrounds
 
-# %% ../../nbs/demo/06_train.ipynb #7ad745cf
+# %% ../../nbs/demo/06_train.ipynb #8cae546c
 def judge_diffusion(
     diffusion: Diffusion,
     judge: NounJudge,
@@ -128,9 +128,10 @@ def judge_diffusion(
             "judge_accuracy_on_drawings": float(judged.mean()), "background_accuracy": float(right.mean()),
             "background_accuracy_interval": bootstrap_interval(right, seed), "vae_psnr_held_out": float(decibels.mean())}
 
-# %% ../../nbs/demo/06_train.ipynb #519e11ca
-DATA_NOTE = """Drawings of {nouns} nouns from the emoji sets Noto, Noto v1, Fluent, Fluent flat, Twemoji, EmojiOne and Fxemoji, and renderings of
-six kinds of furniture from Sweet Home 3D's catalogues; see NOTICE for their licences. Nothing explicit is among them."""
+# %% ../../nbs/demo/06_train.ipynb #d1e42c38
+DATA_NOTE = """Drawings of {nouns} nouns from the emoji sets Noto, Noto v1, Fluent, Fluent flat, Twemoji, EmojiOne and Fxemoji,
+and renderings of six kinds of furniture from Sweet Home 3D's catalogues; see NOTICE for their licences. Nothing explicit is
+among them."""
 
 def classifier_card(figures: dict) -> str: # Markdown
     "The model card of the demo classifier."
@@ -138,8 +139,9 @@ def classifier_card(figures: dict) -> str: # Markdown
     rows = "\n".join(f"| {c} | {a:.2f} |" for c, a in figures["accuracy_by_category"].items())
     return f"""# Demo classifier
 
-A ViT, 192 wide, 6 blocks, 64 px, patches of 8, trained from scratch to tell {len(noun_names())} nouns (class token) and instances (mean of the
-patch tokens); its head is a linear probe for a demo policy: weapons, alcohol, tobacco, drugs, gambling, gore are `unsafe`.
+A ViT, 192 wide, 6 blocks, 64 px, patches of 8, trained from scratch to tell {len(noun_names())} nouns (class token) and
+instances (mean of the patch tokens); its head is a linear probe for a demo policy: weapons, alcohol, tobacco, drugs, gambling,
+gore are `unsafe`.
 **It is a demo policy on drawings, not an NSFW detector.** Do not moderate anything with it.
 
 ## Data
@@ -147,8 +149,9 @@ patch tokens); its head is a linear probe for a demo policy: weapons, alcohol, t
 The set `{figures["held_out_hand"]}` was held out of training entirely.
 
 ## Figures on the held-out set
-AUROC **{figures["auroc"]:.3f}** (95 % interval {low:.3f} to {high:.3f}) from {figures["positives"]} unsafe pictures of {figures["positive_drawings"]} drawings
-among {figures["pictures"]} pictures. Noun accuracy {figures["noun_accuracy"]:.2f}; nearest-neighbour noun accuracy {figures["nearest_noun_accuracy"]:.2f}.
+AUROC **{figures["auroc"]:.3f}** (95 % interval {low:.3f} to {high:.3f}) from {figures["positives"]} unsafe pictures
+of {figures["positive_drawings"]} drawings among {figures["pictures"]} pictures. Noun accuracy {figures["noun_accuracy"]:.2f};
+nearest-neighbour noun accuracy {figures["nearest_noun_accuracy"]:.2f}.
 
 | category | accuracy at 0.5 |
 |---|---|
@@ -158,7 +161,7 @@ among {figures["pictures"]} pictures. Noun accuracy {figures["noun_accuracy"]:.2
 {figures.get("cost", "About an hour on two CPU cores.")}
 """
 
-# %% ../../nbs/demo/06_train.ipynb #388897ea
+# %% ../../nbs/demo/06_train.ipynb #f26b85f7
 def diffusion_card(figures: dict) -> str: # Markdown
     "The model card of the demo diffusion model."
     weak = sorted(figures["noun_accuracy_by_noun"].items(), key=lambda kv: kv[1])[:12]
@@ -173,16 +176,17 @@ CPU cores. It draws emoji; it is no use for anything else.
 Held out: {", ".join(f"`{s}`" for s in SUBJECTS)}: the subjects for DreamBooth.
 
 ## Figures
-Four samples of every noun ({figures["samples"]} in all), guidance scale {figures["guidance_scale"]}, {figures["num_inference_steps"]} steps of DPM-Solver++: the demo
-classifier, which never saw a sample, recognises the noun in **{figures["noun_accuracy"]:.1%}** (it recognises {figures["judge_accuracy_on_drawings"]:.1%} of real drawings);
-the background is right in **{figures["background_accuracy"]:.1%}**. The VAE reaches **{figures["vae_psnr_held_out"]:.1f} dB** PSNR on held-out drawings.
+Four samples of every noun ({figures["samples"]} in all), guidance scale {figures["guidance_scale"]},
+{figures["num_inference_steps"]} steps of DPM-Solver++: the demo classifier, which never saw a sample, recognises the noun in
+**{figures["noun_accuracy"]:.1%}** (of real drawings, it recognises {figures["judge_accuracy_on_drawings"]:.1%}); the background is
+right in **{figures["background_accuracy"]:.1%}**. The VAE reaches **{figures["vae_psnr_held_out"]:.1f} dB** PSNR on held-out drawings.
 Weakest nouns: {", ".join(f"{n} ({a:.0%})" for n, a in weak)}.
 
 ## Cost
 {figures.get("cost", "Some hours on two CPU cores.")}
 """
 
-# %% ../../nbs/demo/06_train.ipynb #e6fd6d45
+# %% ../../nbs/demo/06_train.ipynb #935482c4
 def judge_all(
     out: Path, # the folder with `classifier` and `diffusion`
     costs: dict | None = None, # "classifier" and "diffusion": a sentence on what the training cost
@@ -197,7 +201,7 @@ def judge_all(
         write_atomic(Path(out) / name / "figures.json", json.dumps(figures[name], indent=1))
     return figures
 
-# %% ../../nbs/demo/06_train.ipynb #0fdf9fad
+# %% ../../nbs/demo/06_train.ipynb #e427fb82
 def make_models(
     out: Path | None = None, # default: the package's own folder
 ) -> dict: # figures
@@ -211,7 +215,7 @@ def make_models(
     costs["diffusion"] = f"{(time.time() - start) / 60:.0f} minutes on {torch.get_num_threads()} CPU threads in the last run."
     return judge_all(out, costs)
 
-# %% ../../nbs/demo/06_train.ipynb #d743ce47
+# %% ../../nbs/demo/06_train.ipynb #e8463ca6
 #| eval: false
 if __name__ == "__main__":
     print(json.dumps(make_models(), indent=1))

@@ -6,7 +6,7 @@
 __all__ = ['WANTED', 'UNWANTED', 'DiffusionError', 'open_part', 'open_scheduler', 'open_parts', 'locate', 'Diffusion',
            'model_hash', 'save_folder', 'tiny_diffusion']
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #12348a3a
+# %% ../../nbs/diffusion/00_pipeline.ipynb #bb3af160
 import copy
 import json
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ from transformers.utils import logging as transformers_logging
 
 from ..core.artifacts import NSFWDreamBoothError, demo_path, hash_state
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #35b84102
+# %% ../../nbs/diffusion/00_pipeline.ipynb #5ae247f8
 class DiffusionError(NSFWDreamBoothError):
     "A diffusion model cannot be found or opened, or it does not fit what it is asked to do."
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #172ac0a9
+# %% ../../nbs/diffusion/00_pipeline.ipynb #eeef8c32
 @contextmanager
 def _no_bars() -> Iterator[None]:
-    "transformers draws a progress bar for every file it opens; a tenth of a second needs none."
+    "transformers draws a progress bar for every file it opens or writes; most take less than a second."
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
@@ -41,7 +41,7 @@ def _no_bars() -> Iterator[None]:
         if shown:
             transformers_logging.enable_progress_bar()
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #9c98e814
+# %% ../../nbs/diffusion/00_pipeline.ipynb #356a5fee
 def open_part(
     kind: type, # the class of the part, e.g. `UNet2DConditionModel`
     folder: Path, # the diffusion folder
@@ -58,7 +58,7 @@ def open_part(
                              f"{absent[0]}: fetch or save the folder again")
     return model.eval()
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #112dd981
+# %% ../../nbs/diffusion/00_pipeline.ipynb #d1138c1c
 def open_scheduler(
     folder: Path, # the diffusion folder
 ) -> SchedulerMixin: # with the noise schedule the model was trained on
@@ -70,7 +70,7 @@ def open_scheduler(
         raise DiffusionError(f"scheduler {name!r} is none of diffusers': name one in scheduler/scheduler_config.json")
     return kind.from_config(config)
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #ace07f83
+# %% ../../nbs/diffusion/00_pipeline.ipynb #7592ec47
 def open_parts(
     folder: Path, # in the layout of diffusers
     dtype: torch.dtype = torch.float32, # of the weights in memory, whatever the files hold
@@ -88,12 +88,12 @@ def open_parts(
         reason = " ".join(str(error).split())[:200]
         raise DiffusionError(f"{folder} is no readable diffusion folder ({reason}): fetch or save it again") from error
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #5d5ae468
+# %% ../../nbs/diffusion/00_pipeline.ipynb #5371055a
 WANTED = ["model_index.json", "scheduler/*.json", "tokenizer/*.json", "tokenizer/*.txt",
           *(f"{part}/{files}" for part in ("text_encoder", "unet", "vae") for files in ("*.json", "*.safetensors"))]
 UNWANTED = ["*.fp16.*", "*.non_ema.*"] # second copies of the same weights
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #dc377aff
+# %% ../../nbs/diffusion/00_pipeline.ipynb #3a183ae6
 def locate(
     name: str | Path, # `demo`, a folder, or `owner/model` on the hub
 ) -> Path: # a folder on this machine
@@ -109,7 +109,7 @@ def locate(
                              f"(HF_HOME) gave it ({type(error).__name__}); use 'demo', a folder in diffusers' layout, "
                              "or fill the cache on a machine with a network") from error
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #a308848b
+# %% ../../nbs/diffusion/00_pipeline.ipynb #dca93c73
 def _stamp(networks: list[nn.Module]) -> list: # equal as long as no weight was replaced or trained
     "Where each weight lies, how often it was written to, and its sum."
     weights = [value for network in networks for value in network.state_dict().values()]
@@ -117,7 +117,7 @@ def _stamp(networks: list[nn.Module]) -> list: # equal as long as no weight was 
     return [(value.data_ptr(), value.dtype, 0 if value.is_inference() else value._version, total)
             for value, total in zip(weights, sums, strict=True)]
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #217b001d
+# %% ../../nbs/diffusion/00_pipeline.ipynb #774f505f
 @dataclass(eq=False)
 class Diffusion:
     "A Stable Diffusion model: the five parts of a diffusers folder."
@@ -140,15 +140,9 @@ class Diffusion:
     def networks(self) -> dict[str, nn.Module]: # the parts that have weights
         return {"text_encoder": self.text_encoder, "unet": self.unet, "vae": self.vae}
 
-    @property
-    def device(self) -> torch.device: return self.unet.device
-
-    @property
-    def dtype(self) -> torch.dtype: return self.unet.dtype
-
-    @property
-    def model_hash(self) -> str: # 64 hex digits; follows the weights when they are trained
-        return model_hash(self)
+    device = property(lambda self: self.unet.device, doc="Where the weights lie.")
+    dtype = property(lambda self: self.unet.dtype, doc="Of the weights.")
+    model_hash = property(lambda self: model_hash(self), doc="64 hex digits; follows the weights in training.")
 
     def to(self, target: torch.device | str | torch.dtype) -> "Diffusion": # itself, moved or converted
         for network in self.networks.values():
@@ -164,7 +158,7 @@ class Diffusion:
     def save_pretrained(self, folder: str | Path) -> Path: # `folder`
         return save_folder(self, folder)
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #fc7ee9c0
+# %% ../../nbs/diffusion/00_pipeline.ipynb #18a9c6ee
 def model_hash(
     diffusion: Diffusion,
 ) -> str: # 64 hex digits
@@ -176,7 +170,7 @@ def model_hash(
         diffusion._hash = (stamp, hash_state(state))
     return diffusion._hash[1]
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #b7ae5d09
+# %% ../../nbs/diffusion/00_pipeline.ipynb #5a4a714e
 def save_folder(
     diffusion: Diffusion,
     folder: str | Path, # made if need be; the parts in it are replaced
@@ -188,10 +182,11 @@ def save_folder(
         vae=diffusion.vae, text_encoder=diffusion.text_encoder, tokenizer=diffusion.tokenizer, unet=diffusion.unet,
         scheduler=copy.deepcopy(diffusion.scheduler), safety_checker=None, feature_extractor=None,
         requires_safety_checker=False)
-    pipeline.save_pretrained(folder, safe_serialization=True)
+    with _no_bars():
+        pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
 
-# %% ../../nbs/diffusion/00_pipeline.ipynb #8581f48c
+# %% ../../nbs/diffusion/00_pipeline.ipynb #a61a7c11
 def tiny_diffusion(
     seed: int = 0, # of the random weights
 ) -> Diffusion: # untrained, 64 px, half a million parameters

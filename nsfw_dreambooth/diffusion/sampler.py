@@ -6,7 +6,7 @@
 __all__ = ['SCHEDULERS', 'Callback', 'make_scheduler', 'encode_request', 'start_noise', 'set_steps', 'denoise', 'sample_latents',
            'sample']
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #5eb166e2
+# %% ../../nbs/diffusion/04_sampler.ipynb #8ce1043c
 import copy
 import inspect
 from collections.abc import Callable, Sequence
@@ -24,10 +24,10 @@ from .latents import decode
 from .pipeline import Diffusion, DiffusionError
 from .text import encode_prompts
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #7df8eec5
+# %% ../../nbs/diffusion/04_sampler.ipynb #965ac4cc
 SCHEDULERS = {"ddim": DDIMScheduler, "dpm++": DPMSolverMultistepScheduler} # name: class of diffusers
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #e787dd63
+# %% ../../nbs/diffusion/04_sampler.ipynb #ad849939
 def make_scheduler(
     own: SchedulerMixin, # the model's scheduler
     kind: str | SchedulerMixin | None = "dpm++", # a name of `SCHEDULERS`, an instance, or None for the model's own
@@ -39,7 +39,7 @@ def make_scheduler(
         raise DiffusionError(f"no scheduler {kind!r}: choose {', '.join(SCHEDULERS)}, or None for the model's own")
     return SCHEDULERS[kind].from_config({**own.config, "clip_sample": False})
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #918c8781
+# %% ../../nbs/diffusion/04_sampler.ipynb #8def12fd
 def encode_request(
     diffusion: Diffusion,
     prompts: str | Sequence[str], # one or n
@@ -59,7 +59,7 @@ def encode_request(
     return tuple(torch.stack([states[p] for p in some]).repeat_interleave(num_images_per_prompt, 0)
                  for some in (prompts, negative))
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #4a887fb8
+# %% ../../nbs/diffusion/04_sampler.ipynb #801b94eb
 def start_noise(
     diffusion: Diffusion,
     generators: list[torch.Generator], # one a picture
@@ -75,7 +75,7 @@ def start_noise(
     shape = (len(generators), diffusion.vae.config.latent_channels, height//factor, width//factor)
     return randn_tensor(shape, generators, diffusion.device, diffusion.dtype)
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #4f86f7e1
+# %% ../../nbs/diffusion/04_sampler.ipynb #64582760
 def set_steps(
     scheduler: SchedulerMixin, # changed in place
     num_inference_steps: int, # of the whole way, 1 to the steps of the training
@@ -92,10 +92,10 @@ def set_steps(
     if start_step and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start_step*scheduler.order)
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #67ff0417
+# %% ../../nbs/diffusion/04_sampler.ipynb #45553a3d
 Callback = Callable[[int, Tensor, Tensor], Tensor | None] # (step, timestep, latents) to new latents or None
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #586b7601
+# %% ../../nbs/diffusion/04_sampler.ipynb #be98f8ae
 def denoise(
     diffusion: Diffusion,
     x_t: Tensor, # [n, c, h, w], noisy as at the first of `timesteps`
@@ -117,7 +117,7 @@ def denoise(
         x_t = x_t if replaced is None else replaced
     return x_t
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #e62fc3f6
+# %% ../../nbs/diffusion/04_sampler.ipynb #c4246c39
 def sample_latents(
     diffusion: Diffusion,
     prompt_embeds: Tensor, # [n, tokens, dim]
@@ -142,7 +142,7 @@ def sample_latents(
     return denoise(diffusion, x_t, timesteps, scheduler, guidance or Guidance(), prompt_embeds, negative_embeds,
                    generators, callback)
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #717a4a7b
+# %% ../../nbs/diffusion/04_sampler.ipynb #233146f6
 def _ticking(callback: Callback | None, bar: tqdm) -> Callback:
     "A callback that moves a progress bar on as well."
     def tick(step: int, t: Tensor, x_t: Tensor) -> Tensor | None:
@@ -150,7 +150,7 @@ def _ticking(callback: Callback | None, bar: tqdm) -> Callback:
         return callback(step, t, x_t) if callback else None
     return tick
 
-# %% ../../nbs/diffusion/04_sampler.ipynb #6bc96f6e
+# %% ../../nbs/diffusion/04_sampler.ipynb #a8924a28
 def sample(
     diffusion: Diffusion,
     prompts: str | Sequence[str], # one or n

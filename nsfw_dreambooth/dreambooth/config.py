@@ -6,7 +6,7 @@
 __all__ = ['GROUPS', 'ConfigError', 'check_number', 'check_choice', 'SubjectConfig', 'PriorConfig', 'MethodConfig',
            'OptimizerConfig', 'TrainerConfig', 'GuardConfig', 'build', 'DreamBoothConfig']
 
-# %% ../../nbs/dreambooth/04_config.ipynb #bb38d37a
+# %% ../../nbs/dreambooth/04_config.ipynb #a6eabb4b
 import difflib
 import math
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ import yaml
 
 from ..core.artifacts import NSFWDreamBoothError, write_atomic
 
-# %% ../../nbs/dreambooth/04_config.ipynb #ca020278
+# %% ../../nbs/dreambooth/04_config.ipynb #3c0fa77f
 class ConfigError(NSFWDreamBoothError):
     "A key or a value that a configuration cannot have."
 
-# %% ../../nbs/dreambooth/04_config.ipynb #d7d26b01
+# %% ../../nbs/dreambooth/04_config.ipynb #15110146
 def check_number(
     group: object, # the dataclass that holds it; gets the value as a number
     key: str, # name of the field
@@ -41,7 +41,7 @@ def check_number(
         raise ConfigError(f"{key} is {value!r}: give a {'whole ' if whole else ''}number, {limits}")
     setattr(group, key, int(number) if whole else number)
 
-# %% ../../nbs/dreambooth/04_config.ipynb #6f636acf
+# %% ../../nbs/dreambooth/04_config.ipynb #35769299
 def check_choice(
     group: object, # the dataclass that holds it
     key: str, # name of the field
@@ -51,7 +51,7 @@ def check_choice(
     if getattr(group, key) not in choices:
         raise ConfigError(f"{key} is {getattr(group, key)!r}: give one of {', '.join(map(str, choices))}")
 
-# %% ../../nbs/dreambooth/04_config.ipynb #428a4aa2
+# %% ../../nbs/dreambooth/04_config.ipynb #1f443e36
 @dataclass
 class SubjectConfig:
     "What the commands train; in Python the `Subject` is an argument, and is noted here."
@@ -60,7 +60,7 @@ class SubjectConfig:
     identifier: str = "sks" # a rare word that shall mean it
     captions: list[str] | None = None # one a picture; None: "a photo of a {subject}"
 
-# %% ../../nbs/dreambooth/04_config.ipynb #cccc8050
+# %% ../../nbs/dreambooth/04_config.ipynb #6ebaa8fb
 @dataclass
 class PriorConfig:
     "The class pictures that keep the class."
@@ -82,7 +82,7 @@ class PriorConfig:
     @property
     def wanted(self) -> bool: return self.num_class_images > 0 and self.weight > 0
 
-# %% ../../nbs/dreambooth/04_config.ipynb #77cd8f25
+# %% ../../nbs/dreambooth/04_config.ipynb #fec8ef3d
 @dataclass
 class MethodConfig:
     "What trains, and on what batches."
@@ -99,7 +99,7 @@ class MethodConfig:
         check_number(self, "flip", 0, 1)
         if self.snr_gamma is not None: check_number(self, "snr_gamma", 1e-6)
 
-# %% ../../nbs/dreambooth/04_config.ipynb #a5f8b6e5
+# %% ../../nbs/dreambooth/04_config.ipynb #162eb107
 @dataclass
 class OptimizerConfig:
     "AdamW."
@@ -110,7 +110,7 @@ class OptimizerConfig:
         check_number(self, "learning_rate", 1e-12, 1)
         check_number(self, "weight_decay", 0, 1)
 
-# %% ../../nbs/dreambooth/04_config.ipynb #baa2654b
+# %% ../../nbs/dreambooth/04_config.ipynb #c0375aee
 @dataclass
 class TrainerConfig:
     "The Lightning trainer, by its own names."
@@ -132,7 +132,7 @@ class TrainerConfig:
         if self.precision == "16-mixed" and (self.accelerator == "cpu" or not torch.cuda.is_available()):
             raise ConfigError("precision is '16-mixed' and there is no GPU: use bf16-mixed or 32-true")
 
-# %% ../../nbs/dreambooth/04_config.ipynb #9361c0dc
+# %% ../../nbs/dreambooth/04_config.ipynb #b1f16bab
 @dataclass
 class GuardConfig:
     "The guard that the commands build; in Python the guard is an argument."
@@ -141,11 +141,11 @@ class GuardConfig:
 
     def __post_init__(self): check_number(self, "threshold", 0, 1)
 
-# %% ../../nbs/dreambooth/04_config.ipynb #474ca7a5
+# %% ../../nbs/dreambooth/04_config.ipynb #165b0e8c
 GROUPS = {"subject": SubjectConfig, "prior": PriorConfig, "method": MethodConfig, "optimizer": OptimizerConfig,
           "trainer": TrainerConfig, "guard": GuardConfig}
 
-# %% ../../nbs/dreambooth/04_config.ipynb #c2bc21ea
+# %% ../../nbs/dreambooth/04_config.ipynb #737d3014
 def build(
     kind: type, # a dataclass
     values: dict, # its fields
@@ -162,7 +162,7 @@ def build(
             raise ConfigError(f"unknown key {where}{key}: {hint}")
     return kind(**values)
 
-# %% ../../nbs/dreambooth/04_config.ipynb #cde705e4
+# %% ../../nbs/dreambooth/04_config.ipynb #f73f315f
 @dataclass
 class DreamBoothConfig:
     "All of a run, in groups; raises `ConfigError` for what a run cannot have."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LossError', 'training_schedule', 'prediction_target', 'min_snr_weights', 'Losses', 'dreambooth_loss']
 
-# %% ../../nbs/dreambooth/02_loss.ipynb #ca74058e
+# %% ../../nbs/dreambooth/02_loss.ipynb #44eb38bc
 from typing import NamedTuple
 
 import torch
@@ -14,18 +14,18 @@ from torch import Tensor
 
 from ..core.artifacts import NSFWDreamBoothError
 
-# %% ../../nbs/dreambooth/02_loss.ipynb #b3a36599
+# %% ../../nbs/dreambooth/02_loss.ipynb #221858a0
 class LossError(NSFWDreamBoothError):
     "A loss that is not defined for this model, this batch or these settings."
 
-# %% ../../nbs/dreambooth/02_loss.ipynb #c0e30af8
+# %% ../../nbs/dreambooth/02_loss.ipynb #6234c73e
 def training_schedule(
     scheduler: object, # any of diffusers' schedulers, as the model folder has it
 ) -> DDPMScheduler: # the same noise levels and the same kind of prediction
     "The noise schedule a model was trained on."
     return DDPMScheduler.from_config(scheduler.config)
 
-# %% ../../nbs/dreambooth/02_loss.ipynb #3b0dc6a7
+# %% ../../nbs/dreambooth/02_loss.ipynb #b99bfb6c
 def prediction_target(
     schedule: DDPMScheduler,
     latents: Tensor, # [b, c, h, w], x_0
@@ -39,7 +39,7 @@ def prediction_target(
     if kind == "sample": return latents
     raise LossError(f"prediction_type is {kind!r}: train a model that predicts epsilon, v_prediction or sample")
 
-# %% ../../nbs/dreambooth/02_loss.ipynb #6c2389c0
+# %% ../../nbs/dreambooth/02_loss.ipynb #7311a0ff
 def min_snr_weights(
     schedule: DDPMScheduler,
     t: Tensor, # [b] int64
@@ -54,14 +54,14 @@ def min_snr_weights(
     if kind == "sample": return clipped
     return clipped/(snr + 1) if kind == "v_prediction" else torch.where(snr > 0, clipped/snr.clamp(min=1e-20), 1.)
 
-# %% ../../nbs/dreambooth/02_loss.ipynb #6dbf478f
+# %% ../../nbs/dreambooth/02_loss.ipynb #a71a47d6
 class Losses(NamedTuple):
     "The loss of a batch and its parts."
     loss: Tensor # [], to minimise
     instance: Tensor # [], error on the subject
     prior: Tensor # [], error on the class, before its weight; 0 without class pictures
 
-# %% ../../nbs/dreambooth/02_loss.ipynb #d2382924
+# %% ../../nbs/dreambooth/02_loss.ipynb #11e00cc0
 def dreambooth_loss(
     prediction: Tensor, # [b, c, h, w]
     target: Tensor, # [b, c, h, w]

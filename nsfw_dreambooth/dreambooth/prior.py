@@ -6,7 +6,7 @@
 __all__ = ['GuardError', 'PriorError', 'GuardLike', 'verdict_record', 'screen', 'recipe_of', 'PriorBank', 'open_bank',
            'check_recipe', 'add_pictures', 'screen_bank', 'make_prior']
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #982ae9b6
+# %% ../../nbs/dreambooth/01_prior.ipynb #5fa94032
 import json
 import math
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ from ..core.images import load_image
 from ..diffusion.pipeline import Diffusion
 from ..diffusion.sampler import sample
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #67616c5a
+# %% ../../nbs/dreambooth/01_prior.ipynb #8f58fe23
 class GuardError(NSFWDreamBoothError):
     "A guard blocked a picture that must pass, or could not judge it."
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #6a399450
+# %% ../../nbs/dreambooth/01_prior.ipynb #9fd22c90
 class PriorError(NSFWDreamBoothError):
     "A prior bank that was made otherwise, or was damaged, or cannot be filled."
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #4d4eda22
+# %% ../../nbs/dreambooth/01_prior.ipynb #8f128d32
 class GuardLike(Protocol):
     "What a guard can do."
 
@@ -42,7 +42,7 @@ class GuardLike(Protocol):
     ) -> Sequence[object]: # n verdicts with `allowed`, `p_unsafe`, `threshold`, `reason`, `stage`, `model_hash`
         "Judge pictures."
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #0cffb137
+# %% ../../nbs/dreambooth/01_prior.ipynb #5eb10de5
 def verdict_record(
     verdict: object, # what a guard gave for one picture
 ) -> dict: # what JSON can hold; `allowed` only where the verdict says exactly that
@@ -54,7 +54,7 @@ def verdict_record(
     allowed = plain(getattr(verdict, "allowed", None)) is True
     return {"allowed": allowed} | {key: plain(getattr(verdict, key, None)) for key in keys}
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #05cca5cf
+# %% ../../nbs/dreambooth/01_prior.ipynb #aa43ab19
 def screen(
     guard: GuardLike | None, # None judges nothing
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3]
@@ -71,7 +71,7 @@ def screen(
         raise GuardError(f"the guard gave {len(verdicts)} verdicts for {len(images)} {stage} pictures: none passes")
     return verdicts
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #803412cd
+# %% ../../nbs/dreambooth/01_prior.ipynb #3c25122a
 def recipe_of(
     diffusion: Diffusion, # the base model
     prompts: Sequence[str], # of the class, taken in turn
@@ -84,7 +84,7 @@ def recipe_of(
     return {"model_hash": diffusion.model_hash, "prompts": list(prompts), "seed": seed, "scheduler": scheduler,
             "num_inference_steps": num_inference_steps, "guidance_scale": float(guidance_scale)}
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #cb7465dc
+# %% ../../nbs/dreambooth/01_prior.ipynb #5f289bd0
 @dataclass(eq=False)
 class PriorBank:
     "A folder of class pictures; its order is that of the manifest."
@@ -106,7 +106,7 @@ class PriorBank:
 
     def save(self) -> None: write_atomic(self.folder/"manifest.json", json.dumps(self.manifest, indent=1) + "\n")
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #cf07379d
+# %% ../../nbs/dreambooth/01_prior.ipynb #17c1bdd5
 def open_bank(
     folder: str | Path, # a folder that `make_prior` wrote
 ) -> PriorBank: # with every picture checked against its hash
@@ -122,7 +122,7 @@ def open_bank(
         raise PriorError(f"no readable prior bank in {folder} ({error}): delete it and make it again") from error
     return PriorBank(folder, manifest, images)
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #3206d45c
+# %% ../../nbs/dreambooth/01_prior.ipynb #e885649f
 def check_recipe(
     have: dict, # the recipe of a bank
     want: dict, # what is asked for
@@ -133,7 +133,7 @@ def check_recipe(
             raise PriorError(f"the prior bank was made with {key} {str(have.get(key))[:60]}, not {str(value)[:60]}: "
                              "use another folder, or delete it")
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #1e28963f
+# %% ../../nbs/dreambooth/01_prior.ipynb #386e12d1
 def add_pictures(
     bank: PriorBank, # gets those that are allowed
     diffusion: Diffusion, # the base model
@@ -159,7 +159,7 @@ def add_pictures(
     manifest["next_seed"] = seed + count
     bank.save()
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #44f2a4e5
+# %% ../../nbs/dreambooth/01_prior.ipynb #0d352388
 def screen_bank(
     bank: PriorBank, # loses what is blocked
     guard: GuardLike | None,
@@ -174,7 +174,7 @@ def screen_bank(
         manifest["pictures"], bank.images = [picture for picture, _ in kept], [image for _, image in kept]
         bank.save()
 
-# %% ../../nbs/dreambooth/01_prior.ipynb #9616a13c
+# %% ../../nbs/dreambooth/01_prior.ipynb #e3d3bb09
 def make_prior(
     diffusion: Diffusion, # the base model, before any training
     class_prompt: str | Sequence[str], # e.g. "a photo of a dog"; several are taken in turn

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ClusterError', 'Clusters', 'cluster', 'purity', 'cluster_cards', 'neighbour_graph', 'Projection', 'project']
 
-# %% ../../nbs/moderation/04_clusters.ipynb #84d41267
+# %% ../../nbs/moderation/04_clusters.ipynb #9dc29f08
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from scipy.sparse import csr_matrix
 from ..core.artifacts import NSFWDreamBoothError
 from .index import check_same_model, read_embeddings
 
-# %% ../../nbs/moderation/04_clusters.ipynb #71668228
+# %% ../../nbs/moderation/04_clusters.ipynb #a7b45b57
 class ClusterError(NSFWDreamBoothError):
     "Groups or a map that cannot be made of what was given."
 
-# %% ../../nbs/moderation/04_clusters.ipynb #99bba996
+# %% ../../nbs/moderation/04_clusters.ipynb #650fe72a
 def _start(
     rows: np.ndarray, # [n, d] unit rows
     n_clusters: int,
@@ -31,7 +31,7 @@ def _start(
     from sklearn.cluster import kmeans_plusplus
     return kmeans_plusplus(rows, n_clusters, random_state=seed, n_local_trials=20)[0].astype(np.float32)
 
-# %% ../../nbs/moderation/04_clusters.ipynb #ff3363e2
+# %% ../../nbs/moderation/04_clusters.ipynb #078ac6c4
 def _nearest(
     rows: np.ndarray, # [n, d] unit rows
     base: np.ndarray, # [m, d] unit rows
@@ -41,7 +41,7 @@ def _nearest(
     import faiss
     return faiss.knn(rows, base, k, metric=faiss.METRIC_INNER_PRODUCT)
 
-# %% ../../nbs/moderation/04_clusters.ipynb #ddfddf70
+# %% ../../nbs/moderation/04_clusters.ipynb #5abccfec
 def _centres(
     rows: np.ndarray, # [n, d] unit rows
     n_clusters: int,
@@ -54,7 +54,7 @@ def _centres(
     kmeans.train(rows, init_centroids=_start(rows, n_clusters, seed))
     return float(_nearest(rows, kmeans.centroids, 1)[0].astype(np.float64).sum()), kmeans.centroids
 
-# %% ../../nbs/moderation/04_clusters.ipynb #543f6a76
+# %% ../../nbs/moderation/04_clusters.ipynb #8688af40
 @dataclass
 class Clusters:
     "Groups of pictures, the largest first."
@@ -84,7 +84,7 @@ class Clusters:
         check_same_model(self, new)
         return _nearest(new.vectors, self.centroids, 1)[1][:, 0]
 
-# %% ../../nbs/moderation/04_clusters.ipynb #c74f5bb9
+# %% ../../nbs/moderation/04_clusters.ipynb #296c28f1
 def _medoids(
     labels: np.ndarray, # [n] int
     similarities: np.ndarray, # [n] cosine with the own centre
@@ -96,7 +96,7 @@ def _medoids(
     medoids[labels[order]] = order # the last write, that of the highest cosine, stays
     return medoids
 
-# %% ../../nbs/moderation/04_clusters.ipynb #284b7695
+# %% ../../nbs/moderation/04_clusters.ipynb #497dde5c
 def cluster(
     embeddings, # `Scores`, an array [n, d], a scores table or its folder
     n_clusters: int, # how many groups
@@ -118,7 +118,7 @@ def cluster(
     return Clusters(labels, centroids[order], cosines, _medoids(labels, cosines, n_clusters),
                     held.model_hash, held.embedding_kind)
 
-# %% ../../nbs/moderation/04_clusters.ipynb #0885a2ed
+# %% ../../nbs/moderation/04_clusters.ipynb #9dc13bfa
 def purity(
     clusters: Sequence, # [n] the group of each picture
     labels: Sequence, # [n] its label
@@ -131,7 +131,7 @@ def purity(
     for (group, _), count in counts.items(): best[group] = max(best.get(group, 0), count)
     return sum(best.values())/max(len(clusters), 1)
 
-# %% ../../nbs/moderation/04_clusters.ipynb #ac6ccece
+# %% ../../nbs/moderation/04_clusters.ipynb #a67eb77c
 def cluster_cards(
     clusters: Clusters,
     labels: Sequence | None = None, # [n] a label for each picture, where there are any
@@ -152,7 +152,7 @@ def cluster_cards(
         cards.append(card)
     return cards
 
-# %% ../../nbs/moderation/04_clusters.ipynb #0941074f
+# %% ../../nbs/moderation/04_clusters.ipynb #f8a047d8
 def neighbour_graph(
     rows: np.ndarray, # [n, d] unit rows
     k: int, # neighbours of each row, itself left out; below n
@@ -166,7 +166,7 @@ def neighbour_graph(
                        shape=(len(rows), len(rows)))
     return graph.maximum(graph.T)
 
-# %% ../../nbs/moderation/04_clusters.ipynb #fb66d10d
+# %% ../../nbs/moderation/04_clusters.ipynb #3a0face8
 def _principal_plane(
     rows: np.ndarray, # [n, d]
 ) -> np.ndarray: # [n, 2] float32
@@ -174,7 +174,7 @@ def _principal_plane(
     from sklearn.decomposition import PCA
     return PCA(2, svd_solver="covariance_eigh").fit_transform(rows).astype(np.float32)
 
-# %% ../../nbs/moderation/04_clusters.ipynb #af4af83c
+# %% ../../nbs/moderation/04_clusters.ipynb #e6b9feb0
 @dataclass
 class Projection:
     "A map of pictures; new ones of the same model can be put on it."
@@ -200,14 +200,14 @@ class Projection:
             warnings.simplefilter("ignore") # UMAP explains what a precomputed metric is
             return self.reducer.transform(near)
 
-# %% ../../nbs/moderation/04_clusters.ipynb #46a195d6
+# %% ../../nbs/moderation/04_clusters.ipynb #035d7d73
 def project(
     embeddings, # `Scores`, an array [n, d], a scores table or its folder; n at least 4
     seed: int = 0, # equal seeds give equal maps; a seeded UMAP runs on one thread
     n_neighbors: int = 15, # more shows the large layout, fewer the small groups; at most n - 1 are used
     min_dist: float = 0.1, # how close points may lie on the map
 ) -> Projection:
-    "A map of the pictures by UMAP (arXiv 1802.03426); the first call in a process compiles for some 20 s."
+    "A map of the pictures by UMAP (arXiv 1802.03426); the first call in a process compiles for some 10 s."
     held = read_embeddings(embeddings)
     count = len(held.vectors)
     if count < 4: raise ClusterError(f"{count} pictures make no map: give 4 or more")
