@@ -6,9 +6,10 @@
 __all__ = ['ARCHITECTURE', 'MODEL_ARGS', 'DATA_CONFIG', 'tint', 'augmented_picture', 'noun_names', 'category_of', 'NounModule',
            'noun_batch', 'train_vit', 'class_tokens', 'policy_head', 'save_demo_classifier', 'NounJudge']
 
-# %% ../../nbs/demo/05_classifier.ipynb #6b78d198
+# %% ../../nbs/demo/05_classifier.ipynb #f659c830
 import json
 from pathlib import Path
+
 import numpy as np
 import pytorch_lightning as pl
 import safetensors.torch
@@ -16,13 +17,14 @@ import timm
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageFilter
+
 from ..core.artifacts import demo_path, write_atomic
 from .autoencoder import to_tensor
 from .fit import fit, warmup_cosine, work_folder
 from .world import BACKGROUNDS, Drawing, all_drawings, classifier_drawings, compose
 from ..moderation.classifier import Classifier, save_classifier
 
-# %% ../../nbs/demo/05_classifier.ipynb #7522dfe4
+# %% ../../nbs/demo/05_classifier.ipynb #c25873dc
 def tint(
     rgba: np.ndarray, # uint8 [h, w, 4]
     rng: np.random.Generator,
@@ -34,7 +36,7 @@ def tint(
     ink = np.clip(ink * rng.uniform(0.85, 1.15, 3) + rng.uniform(-0.08, 0.08), 0, 1) ** rng.uniform(0.8, 1.25)
     return np.concatenate([(255 * ink).astype(np.uint8), rgba[..., 3:]], -1)
 
-# %% ../../nbs/demo/05_classifier.ipynb #ac241d64
+# %% ../../nbs/demo/05_classifier.ipynb #2eff346b
 def augmented_picture(
     drawing: Drawing,
     rng: np.random.Generator,
@@ -44,7 +46,8 @@ def augmented_picture(
     w, h = ink.size
     squeeze = [max(8, round(s * rng.uniform(0.8, 1.0))) for s in (w, h)]
     small = ink.resize(squeeze, Image.Resampling.BILINEAR)
-    ink = Image.new("RGBA", (w, h)); ink.paste(small, ((w - squeeze[0]) // 2, (h - squeeze[1]) // 2))
+    ink = Image.new("RGBA", (w, h))
+    ink.paste(small, ((w - squeeze[0]) // 2, (h - squeeze[1]) // 2))
     ink = ink.rotate(rng.normal(0, 6), Image.Resampling.BILINEAR)
     if rng.random() < 0.3: ink = ink.filter(ImageFilter.GaussianBlur(rng.uniform(0, 1.2)))
     background = list(BACKGROUNDS)[rng.integers(10)]
@@ -54,7 +57,7 @@ def augmented_picture(
         mark[y:y + s, x:x + s] = rng.integers(0, 256, 3)
     return mark
 
-# %% ../../nbs/demo/05_classifier.ipynb #42dfe6c0
+# %% ../../nbs/demo/05_classifier.ipynb #84f8558f
 ARCHITECTURE = "vit_tiny_r_s16_p8_224"  # a ViT 192 wide behind one convolution: it learns much sooner from few pictures
 MODEL_ARGS = {"img_size": 64, "patch_size": 2, "depth": 4}  # 65 tokens
 DATA_CONFIG = {"input_size": (3, 64, 64), "interpolation": "bicubic", "crop_pct": 1.0, "mean": (0.5,) * 3, "std": (0.5,) * 3}
@@ -67,7 +70,7 @@ def category_of() -> dict[str, str]:
     "Noun -> category of the policy, `safe` for most."
     return {d.noun: d.category for d in all_drawings()}
 
-# %% ../../nbs/demo/05_classifier.ipynb #a2f26c87
+# %% ../../nbs/demo/05_classifier.ipynb #d8265fb4
 class NounModule(pl.LightningModule):
     "Trains the ViT on nouns (class token) and instances (mean patch token)."
     def __init__(self, nouns: int, instances: int, steps: int, learning_rate: float = 1e-3):
@@ -90,7 +93,7 @@ class NounModule(pl.LightningModule):
         optimizer = torch.optim.AdamW(groups, self.learning_rate, betas=(0.9, 0.98), fused=True)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup_cosine(optimizer, self.steps), "interval": "step"}}
 
-# %% ../../nbs/demo/05_classifier.ipynb #f7235b24
+# %% ../../nbs/demo/05_classifier.ipynb #352423c2
 def noun_batch(
     i: int,                   # batch number
     by_noun: list[list[tuple[Drawing, int]]], # a list for each noun: drawings with the number of their instance
@@ -103,7 +106,7 @@ def noun_batch(
     return {"x": to_tensor([augmented_picture(d, rng) for d, _ in drawn]), "noun": torch.from_numpy(nouns),
             "instance": torch.tensor([k for _, k in drawn])}
 
-# %% ../../nbs/demo/05_classifier.ipynb #6eb1fd4a
+# %% ../../nbs/demo/05_classifier.ipynb #17d040d6
 def train_vit(
     steps: int = 2600,
     batch_size: int = 32,
@@ -117,7 +120,7 @@ def train_vit(
                  folder or work_folder("classifier"))
     return module.vit
 
-# %% ../../nbs/demo/05_classifier.ipynb #312f7a1b
+# %% ../../nbs/demo/05_classifier.ipynb #dc518c7d
 @torch.inference_mode()
 def class_tokens(
     vit: torch.nn.Module,
@@ -142,7 +145,7 @@ def policy_head(
     w, b = torch.from_numpy(probe.coef_[0]).float(), torch.tensor(float(probe.intercept_[0]))
     return torch.stack([w / 2, -w / 2]), torch.stack([b / 2, -b / 2])
 
-# %% ../../nbs/demo/05_classifier.ipynb #5b095764
+# %% ../../nbs/demo/05_classifier.ipynb #1e501512
 def save_demo_classifier(
     vit: torch.nn.Module, # with the noun head
     folder: Path,
@@ -159,7 +162,7 @@ def save_demo_classifier(
     safetensors.torch.save_file(nouns, Path(folder) / "nouns.safetensors")
     write_atomic(Path(folder) / "nouns.json", json.dumps(noun_names(), indent=0))
 
-# %% ../../nbs/demo/05_classifier.ipynb #54043aea
+# %% ../../nbs/demo/05_classifier.ipynb #819a6593
 class NounJudge:
     "Tells which of the demo world's nouns a picture shows."
     def __init__(self, classifier: Classifier | None = None):

@@ -6,21 +6,26 @@
 __all__ = ['HANDS', 'SIBLINGS', 'SIDE', 'VIEWS', 'SAFE', 'UNSAFE', 'SOLIDS', 'parse_nouns', 'icon_svg', 'fit_square', 'draw_icon',
            'unpack_model', 'draw_solid', 'sheet', 'draw_world']
 
-# %% ../../nbs/demo/00_drawings.ipynb #c9a900a4
-import io, json, re, zipfile
+# %% ../../nbs/demo/00_drawings.ipynb #165e3a82
+import io
+import json
+import re
+import zipfile
 from pathlib import Path
+
 import numpy as np
 from PIL import Image
+
 from ..core.artifacts import demo_path, require, write_atomic
 
-# %% ../../nbs/demo/00_drawings.ipynb #ab1f5602
+# %% ../../nbs/demo/00_drawings.ipynb #096a39ee
 HANDS = ("noto", "noto-v1", "fluent-emoji", "fluent-emoji-flat", "twemoji", "emojione", "fxemoji")
 SIBLINGS = {"noto": "noto", "noto-v1": "noto", "fluent-emoji": "fluent", "fluent-emoji-flat": "fluent",
             "twemoji": "twemoji", "emojione": "emojione", "fxemoji": "fxemoji"}
 SIDE = 64          # pixels: a drawing is SIDE x SIDE RGBA
 VIEWS = 12         # a solid thing is seen from twelve sides, 30 degrees apart
 
-# %% ../../nbs/demo/00_drawings.ipynb #a6aa4397
+# %% ../../nbs/demo/00_drawings.ipynb #60611dfd
 SAFE = """dog=dog-face cat=cat-face mouse=mouse-face rabbit=rabbit-face fox bear panda koala tiger=tiger-face lion cow=cow-face
 pig=pig-face frog monkey=monkey-face chicken penguin chick=baby-chick owl horse=horse-face unicorn bee=honeybee butterfly snail
 ladybug=lady-beetle turtle snake octopus crab fish=tropical-fish dolphin whale=spouting-whale elephant camel
@@ -46,7 +51,7 @@ def parse_nouns(
     pairs = [w.split("=") for w in words.split()]
     return [(p[0].replace("_", " "), p[-1]) for p in pairs]
 
-# %% ../../nbs/demo/00_drawings.ipynb #b09ab827
+# %% ../../nbs/demo/00_drawings.ipynb #2e47fb08
 SOLIDS = {
     "chair": ["BlendSwap-CC-0:26", "BlendSwap-CC-0:101", "BlendSwap-CC-BY:11", "BlendSwap-CC-BY:45", "Scopia:47", "Scopia:90"],
     "armchair": ["BlendSwap-CC-0:1", "BlendSwap-CC-0:86", "BlendSwap-CC-0:139", "BlendSwap-CC-BY:87", "Scopia:24", "Scopia:89"],
@@ -56,7 +61,7 @@ SOLIDS = {
     "bed": ["BlendSwap-CC-0:2", "BlendSwap-CC-0:5", "BlendSwap-CC-0:88", "Scopia:3", "BlendSwap-CC-0:3", "Scopia:4"],
 }
 
-# %% ../../nbs/demo/00_drawings.ipynb #1075caa7
+# %% ../../nbs/demo/00_drawings.ipynb #3b2f6820
 def icon_svg(
     icons: dict, # an iconify `icons.json`
     name: str,   # icon name
@@ -68,7 +73,7 @@ def icon_svg(
     return (f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
             f'viewBox="{icon.get("left", 0)} {icon.get("top", 0)} {w} {h}" width="256" height="256">{icon["body"]}</svg>')
 
-# %% ../../nbs/demo/00_drawings.ipynb #88484015
+# %% ../../nbs/demo/00_drawings.ipynb #42714dc8
 def fit_square(
     image: Image.Image, # RGBA
     side: int = SIDE,   # pixels
@@ -80,7 +85,7 @@ def fit_square(
     square.paste(ink, tuple((max(ink.size) - s) // 2 for s in ink.size))
     return square.convert("RGBa").resize((side, side), Image.Resampling.LANCZOS).convert("RGBA")
 
-# %% ../../nbs/demo/00_drawings.ipynb #0564a7fe
+# %% ../../nbs/demo/00_drawings.ipynb #f0926b8f
 def draw_icon(
     svg: str, # an SVG document
 ) -> Image.Image: # RGBA SIDE x SIDE
@@ -89,7 +94,7 @@ def draw_icon(
     png = bytes(resvg.svg_to_bytes(svg_string=svg, width=256, height=256))
     return fit_square(Image.open(io.BytesIO(png)).convert("RGBA"))
 
-# %% ../../nbs/demo/00_drawings.ipynb #a5d76718
+# %% ../../nbs/demo/00_drawings.ipynb #bebb8892
 def unpack_model(
     catalogue: Path, # a .sh3f file
     number: int,     # the model's number in its properties file
@@ -110,7 +115,7 @@ def unpack_model(
     found = sorted(out.glob("*.obj"))
     return out / Path(model).name if (out / Path(model).name).exists() and not model.endswith(".zip") else found[0]
 
-# %% ../../nbs/demo/00_drawings.ipynb #05cef60a
+# %% ../../nbs/demo/00_drawings.ipynb #05b0c62c
 def draw_solid(
     obj: Path,         # an OBJ file with its materials beside it
     views: int = VIEWS # how many sides, equally apart
@@ -125,13 +130,14 @@ def draw_solid(
     for angle in np.linspace(0, 2 * np.pi, views, endpoint=False) + np.pi / 6:
         eye = center + 1.6 * radius * np.array([np.sin(angle) * np.cos(0.35), np.sin(0.35), np.cos(angle) * np.cos(0.35)])
         plotter.camera_position = [eye.tolist(), center.tolist(), (0, 1, 0)]
-        plotter.reset_camera_clipping_range(); plotter.render()
+        plotter.reset_camera_clipping_range()
+        plotter.render()
         rgba = plotter.screenshot(None, transparent_background=True, return_img=True)
         pictures.append(Image.fromarray(rgba).convert("RGBA"))
     plotter.close()
     return _same_scale(pictures)
 
-# %% ../../nbs/demo/00_drawings.ipynb #9379beaf
+# %% ../../nbs/demo/00_drawings.ipynb #d060cb18
 def _same_scale(pictures: list[Image.Image]) -> list[Image.Image]:
     "Crop all views to one common square, so that a chair does not grow when it turns."
     boxes = [p.getchannel("A").point(lambda a: 255 * (a > 8)).getbbox() or (96, 96, 160, 160) for p in pictures]
@@ -143,7 +149,7 @@ def _same_scale(pictures: list[Image.Image]) -> list[Image.Image]:
         out.append(crop.convert("RGBa").resize((SIDE, SIDE), Image.Resampling.LANCZOS).convert("RGBA"))
     return out
 
-# %% ../../nbs/demo/00_drawings.ipynb #827ffa77
+# %% ../../nbs/demo/00_drawings.ipynb #b2e0519e
 def sheet(
     rows: list[list[Image.Image]], # RGBA SIDE x SIDE pictures, rows of equal length
 ) -> Image.Image: # one RGBA picture
@@ -153,7 +159,7 @@ def sheet(
         for c, picture in enumerate(row): page.paste(picture, (SIDE * c, SIDE * r))
     return page
 
-# %% ../../nbs/demo/00_drawings.ipynb #33271aa9
+# %% ../../nbs/demo/00_drawings.ipynb #1fdd92ca
 def draw_world(
     icons_dir: Path,     # `node_modules/@iconify-json`
     furniture_dir: Path, # `/usr/share/sweethome3d/furniture`
@@ -163,7 +169,8 @@ def draw_world(
     import tempfile
     sets = {h: json.loads((icons_dir / h / "icons.json").read_text()) for h in HANDS}
     category = {noun: c for c, words in UNSAFE.items() for noun, _ in parse_nouns(words)}
-    world, out = {"side": SIDE, "nouns": []}, Path(out); out.mkdir(parents=True, exist_ok=True)
+    world, out = {"side": SIDE, "nouns": []}, Path(out)
+    out.mkdir(parents=True, exist_ok=True)
     for noun, icon in parse_nouns(SAFE + " " + " ".join(UNSAFE.values())):
         drawn = {h: draw_icon(svg) for h in HANDS if (svg := icon_svg(sets[h], icon))}
         sheet([list(drawn.values())]).save(out / f"{noun.replace(' ', '_')}.png", optimize=True)
@@ -179,7 +186,7 @@ def draw_world(
     write_atomic(out / "world.json", json.dumps(world, indent=1))
     return world
 
-# %% ../../nbs/demo/00_drawings.ipynb #413f8d2a
+# %% ../../nbs/demo/00_drawings.ipynb #7a041184
 #| eval: false
 if __name__ == "__main__":
     draw_world(Path("node_modules/@iconify-json"), Path("/usr/share/sweethome3d/furniture"), demo_path("pictures"))

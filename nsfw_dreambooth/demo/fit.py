@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['work_folder', 'Batches', 'warmup_cosine', 'fit']
 
-# %% ../../nbs/demo/02_fit.ipynb #1123c668
+# %% ../../nbs/demo/02_fit.ipynb #e04ff242
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint, TQDMProgressBar
 from torch.utils.data import DataLoader, IterableDataset
 
-# %% ../../nbs/demo/02_fit.ipynb #cced6708
+# %% ../../nbs/demo/02_fit.ipynb #d2a22717
 def work_folder(
     name: str, # of a model: "autoencoder", "diffusion", "classifier", ...
 ) -> Path:
@@ -22,7 +23,7 @@ def work_folder(
     root = Path(os.environ.get("NSFW_DREAMBOOTH_CACHE", Path.home() / ".cache" / "nsfw_dreambooth"))
     return root / "demo-models" / name
 
-# %% ../../nbs/demo/02_fit.ipynb #c03d6ac5
+# %% ../../nbs/demo/02_fit.ipynb #ed305ed0
 class Batches(IterableDataset):
     "The endless stream `make(start), make(start + 1), ...`."
     def __init__(self, make: Callable[[int], dict], start: int = 0):
@@ -34,7 +35,7 @@ class Batches(IterableDataset):
             yield self.make(i)
             i += 1
 
-# %% ../../nbs/demo/02_fit.ipynb #1991a7c9
+# %% ../../nbs/demo/02_fit.ipynb #1e1bccc5
 def warmup_cosine(
     optimizer: torch.optim.Optimizer,
     steps: int,        # length of the run
@@ -47,7 +48,7 @@ def warmup_cosine(
         return 0.01 + 0.99 * 0.5 * (1 + float(torch.cos(torch.tensor(done * torch.pi))))
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
-# %% ../../nbs/demo/02_fit.ipynb #60e898c4
+# %% ../../nbs/demo/02_fit.ipynb #126698d6
 def fit(
     module: pl.LightningModule,
     make: Callable[[int], dict], # batch number -> batch

@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['STYLE', 'Section', 'figure_tag', 'table_tag', 'page']
 
-# %% ../../nbs/demo/07_page.ipynb #de7e4b06
+# %% ../../nbs/demo/07_page.ipynb #fc451674
 import base64
 import html
 import io
 from dataclasses import dataclass, field
+
 from matplotlib.figure import Figure
 
-# %% ../../nbs/demo/07_page.ipynb #60cc6a87
+# %% ../../nbs/demo/07_page.ipynb #6bae3c8f
 @dataclass
 class Section:
     "A heading with what stands under it, in order: sentences (str), tables (list of rows) and figures."
@@ -24,7 +25,7 @@ class Section:
         self.parts += parts
         return self
 
-# %% ../../nbs/demo/07_page.ipynb #3afe71cf
+# %% ../../nbs/demo/07_page.ipynb #a9b4b2ba
 def figure_tag(
     figure: Figure,
     dpi: int = 110, # pixels an inch
@@ -34,7 +35,7 @@ def figure_tag(
     figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
     return f'<img src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}" alt="">'
 
-# %% ../../nbs/demo/07_page.ipynb #97d618ce
+# %% ../../nbs/demo/07_page.ipynb #e4ee3ccb
 def table_tag(
     rows: list[list], # the first row is the head
 ) -> str:
@@ -45,7 +46,7 @@ def table_tag(
     head, *body = ["<tr>" + "".join(cell(v, "td" if i else "th") for v in row) + "</tr>" for i, row in enumerate(rows)]
     return f"<table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>"
 
-# %% ../../nbs/demo/07_page.ipynb #fa63c76a
+# %% ../../nbs/demo/07_page.ipynb #7a772068
 STYLE = """body{font:16px/1.55 system-ui,sans-serif;color:#1c2430;max-width:62rem;margin:2.5rem auto;padding:0 1.2rem}
 h1{font-size:2rem;margin-bottom:.2rem}h2{margin-top:2.6rem;border-bottom:1px solid #dde3ea;padding-bottom:.3rem}
 .lead{color:#586474;font-size:1.1rem}img{max-width:100%;margin:.8rem 0;display:block}table{border-collapse:collapse;margin:1rem 0}

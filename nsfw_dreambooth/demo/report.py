@@ -7,24 +7,25 @@ __all__ = ['SUBJECT', 'STEPS', 'LEARNING_RATE', 'PRIOR_IMAGES', 'SAMPLING', 'Dem
            'photograph_table', 'map_pictures', 'instance_encoder', 'instance_gallery', 'draw_backgrounds', 'measure',
            'demo_subject', 'demo_config', 'teach_subject', 'show_training', 'show_guard', 'run_demo', 'summary']
 
-# %% ../../nbs/demo/08_report.ipynb #e2d102a3
+# %% ../../nbs/demo/08_report.ipynb #e8f9e2f5
 import json
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
+
 from ..core.artifacts import MissingExtraError, write_atomic
 from ..core.plots import curve, new_figure, running_mean, scatter_labels, show_images
-from .train import auroc_interval, draw_nouns, held_out_pictures
 from .page import Section, page
-from .world import BACKGROUNDS, all_drawings, caption, compose, random_picture, subject_pictures
+from .train import auroc_interval, held_out_pictures
+from .world import BACKGROUNDS, all_drawings, caption, random_picture, subject_pictures
 from ..diffusion.pipeline import Diffusion
-from ..dreambooth.evaluate import background_accuracy, class_diversity, retrieval_share, subject_similarity
 from ..dreambooth.config import DreamBoothConfig
+from ..dreambooth.evaluate import background_accuracy, class_diversity, retrieval_share, subject_similarity
 from ..dreambooth.prior import open_bank
 from ..dreambooth.subject import Subject
 from ..dreambooth.train import Run, train_dreambooth
@@ -33,7 +34,7 @@ from ..moderation.classifier import Classifier
 from ..moderation.clusters import project
 from ..moderation.index import Index
 
-# %% ../../nbs/demo/08_report.ipynb #a21b8146
+# %% ../../nbs/demo/08_report.ipynb #8dbb3eda
 @dataclass
 class Demo:
     "The models, the sections and the metrics of one run of the demo."
@@ -48,7 +49,7 @@ class Demo:
         self.sections.append(Section(title))
         return self.sections[-1]
 
-# %% ../../nbs/demo/08_report.ipynb #feafb9c5
+# %% ../../nbs/demo/08_report.ipynb #5897526f
 def real_photographs() -> dict[str, np.ndarray]: # name -> uint8 [h, w, 3]
     "The photographs that scikit-learn and matplotlib carry."
     from matplotlib.cbook import get_sample_data
@@ -57,7 +58,7 @@ def real_photographs() -> dict[str, np.ndarray]: # name -> uint8 [h, w, 3]
     with get_sample_data("grace_hopper.jpg") as f: hopper = np.asarray(Image.open(f).convert("RGB"))
     return {"china": images[0], "flower": images[1], "grace_hopper": hopper}
 
-# %% ../../nbs/demo/08_report.ipynb #e014e1f7
+# %% ../../nbs/demo/08_report.ipynb #3711cc27
 def score_pictures(demo: Demo) -> None:
     "Scores of drawings by a hand the classifier never saw, and of real photographs by the demo and by a real NSFW model."
     pictures, shown = held_out_pictures(2)
@@ -79,7 +80,7 @@ def score_pictures(demo: Demo) -> None:
         "real NSFW model, through the same interface:", photograph_table(demo.classifier),
         show_images(list(real_photographs().values()), list(real_photographs()), ncols=3, size=1.8))
 
-# %% ../../nbs/demo/08_report.ipynb #0f6eeb64
+# %% ../../nbs/demo/08_report.ipynb #618c632f
 def photograph_table(
     classifier: Classifier, # the demo classifier
 ) -> list[list]: # rows with a head
@@ -94,7 +95,7 @@ def photograph_table(
     return [["photograph", "p(unsafe), demo policy", "p(NSFW), OpenNSFW"],
             *[[name, float(d), n] for name, d, n in zip(photographs, demo, nsfw, strict=True)]]
 
-# %% ../../nbs/demo/08_report.ipynb #078ea1d2
+# %% ../../nbs/demo/08_report.ipynb #23fd1ad9
 def map_pictures(demo: Demo, per_drawing: int = 2, seed: int = 0) -> None:
     "A UMAP map coloured by noun and by policy, and the nearest neighbours of three queries."
     rng, drawings = np.random.default_rng(seed), [d for d in all_drawings() if d.view % 4 == 0]
@@ -106,7 +107,8 @@ def map_pictures(demo: Demo, per_drawing: int = 2, seed: int = 0) -> None:
     figure, axes = new_figure(11, 4.8, 1, 2)
     scatter_labels(xy, [d.noun if d.noun in named else "other" for d in shown], ax=axes[0, 0])
     scatter_labels(xy, [d.category for d in shown], ax=axes[0, 1])
-    axes[0, 0].set_title("by noun"); axes[0, 1].set_title("by category of the policy")
+    axes[0, 0].set_title("by noun")
+    axes[0, 1].set_title("by category of the policy")
     index = Index.build(scores, ids=[str(i) for i in range(len(pictures))])
     queries = [next(i for i, d in enumerate(shown) if d.noun == n) for n in ("dog", "wine", "chair")]
     found, cosines = index.search(scores[np.array(queries)], k=8)
@@ -116,7 +118,7 @@ def map_pictures(demo: Demo, per_drawing: int = 2, seed: int = 0) -> None:
         "Nearest neighbours by cosine in a FAISS index. First in each row the query itself:",
         show_images([pictures[i] for i in flat], [f"{shown[i].noun} {c:.2f}" for i, c in zip(flat, cosines.ravel(), strict=True)], 8))
 
-# %% ../../nbs/demo/08_report.ipynb #25ee50b8
+# %% ../../nbs/demo/08_report.ipynb #98720bbc
 SUBJECT = "chair/Scopia:90"
 STEPS, LEARNING_RATE, PRIOR_IMAGES = 300, 2e-4, 40
 SAMPLING = {"guidance_scale": 3.0, "num_inference_steps": 15}
@@ -137,7 +139,7 @@ def instance_gallery(
     rng, shown = np.random.default_rng(seed), [d for d in all_drawings() if d.noun == noun for _ in range(per_view)]
     return [random_picture(d, rng)[0] for d in shown], [d.instance for d in shown]
 
-# %% ../../nbs/demo/08_report.ipynb #98d72445
+# %% ../../nbs/demo/08_report.ipynb #94b1112e
 def draw_backgrounds(
     diffusion: Diffusion,
     words: str,     # "chair", or "sks chair"
@@ -149,7 +151,7 @@ def draw_backgrounds(
     backgrounds = [b for b in BACKGROUNDS for _ in range(per_color)]
     return sample(diffusion, [caption(words, b) for b in backgrounds], seed=seed, **SAMPLING), backgrounds
 
-# %% ../../nbs/demo/08_report.ipynb #bd2a994d
+# %% ../../nbs/demo/08_report.ipynb #b8d51925
 def measure(
     diffusion: Diffusion,
     subject: Subject,
@@ -166,7 +168,7 @@ def measure(
             "background_accuracy": background_accuracy(mine, backgrounds, BACKGROUNDS),
             "class_diversity": class_diversity(encode(others)), "subject_pictures": mine, "class_pictures": others}
 
-# %% ../../nbs/demo/08_report.ipynb #064ab23e
+# %% ../../nbs/demo/08_report.ipynb #8fcd02de
 def demo_subject(
     instance: str = SUBJECT,
     count: int = 5, # pictures
@@ -188,7 +190,7 @@ def demo_config(
         seed=seed, trainer={"max_steps": steps}, optimizer={"learning_rate": LEARNING_RATE},
         prior={"weight": prior_weight, "num_class_images": prior_images, "prompts": prompts, "num_inference_steps": 15})
 
-# %% ../../nbs/demo/08_report.ipynb #5dfc4876
+# %% ../../nbs/demo/08_report.ipynb #6e3729c2
 def teach_subject(
     demo: Demo,
     guard: Guard,
@@ -213,12 +215,14 @@ def teach_subject(
     show_training(demo, subject, runs, found)
     return runs["with"]
 
-# %% ../../nbs/demo/08_report.ipynb #bef06c7a
+# %% ../../nbs/demo/08_report.ipynb #2f66c358
 def show_training(demo: Demo, subject: Subject, runs: dict, found: dict) -> None:
     "The section on DreamBooth."
     figure, axes = new_figure(8, 2.6)
     for name, run in runs.items(): curve(axes[0, 0], running_mean(run.history["loss_instance"], 20), label=f"{name} prior")
-    axes[0, 0].set_xlabel("step"); axes[0, 0].set_ylabel("instance loss (v, mean square)"); axes[0, 0].legend()
+    axes[0, 0].set_xlabel("step")
+    axes[0, 0].set_ylabel("instance loss (v, mean square)")
+    axes[0, 0].legend()
     keys = ("subject_similarity", "subject_retrieval", "background_accuracy", "class_diversity")
     bank = open_bank(runs["with"].folder / "prior")
     section = demo.section("DreamBooth: five pictures of one subject").add(
@@ -232,7 +236,7 @@ def show_training(demo: Demo, subject: Subject, runs: dict, found: dict) -> None
         section.add(f"{title} on ten backgrounds, the same seeds. Rows: before; after, with prior preservation; after, without it.",
                     show_images(rows, ncols=10, size=0.95))
 
-# %% ../../nbs/demo/08_report.ipynb #0f2129e4
+# %% ../../nbs/demo/08_report.ipynb #7994be0a
 def show_guard(demo: Demo, run: Run, guard: Guard) -> None:
     "The guard lets the subject through and blocks what an unsafe prompt draws."
     rows = {}
@@ -249,17 +253,19 @@ def show_guard(demo: Demo, run: Run, guard: Guard) -> None:
         [["prompt", "allowed", "blocked"], *[[p, sum(v.allowed for v in r.verdicts), sum(not v.allowed for v in r.verdicts)]
                                               for p, r in rows.items()]], show_images(shown, titles, ncols=4, size=1.2))
 
-# %% ../../nbs/demo/08_report.ipynb #e8538763
+# %% ../../nbs/demo/08_report.ipynb #3f33cde2
 def run_demo(
     out: Path = Path("demo_out"),   # the folder for the report
     steps: int = STEPS,             # of each DreamBooth training
     prior_images: int = PRIOR_IMAGES, # class pictures for prior preservation
 ) -> dict: # what `metrics.json` holds
     "Run the whole demo and write `report.html` and `metrics.json`."
-    start, out = time.perf_counter(), Path(out); out.mkdir(parents=True, exist_ok=True)
+    start, out = time.perf_counter(), Path(out)
+    out.mkdir(parents=True, exist_ok=True)
     classifier, base = Classifier.from_pretrained("demo"), Diffusion.from_pretrained("demo")
     demo, guard = Demo(classifier, base, out), Guard(classifier, threshold=0.5)
-    score_pictures(demo); map_pictures(demo)
+    score_pictures(demo)
+    map_pictures(demo)
     run = teach_subject(demo, guard, steps, prior_images)
     show_guard(demo, run, guard)
     demo.metrics["seconds"] = time.perf_counter() - start
@@ -272,7 +278,7 @@ def run_demo(
     print(summary(demo.metrics, out))
     return demo.metrics
 
-# %% ../../nbs/demo/08_report.ipynb #c14006bb
+# %% ../../nbs/demo/08_report.ipynb #4d1c0110
 def summary(metrics: dict, out: Path) -> str:
     "Ten lines on what happened."
     m = {k.split(".")[-1]: v for k, v in metrics.items()}

@@ -7,25 +7,36 @@ __all__ = ['GUIDANCE_SCALE', 'NUM_STEPS', 'DATA_NOTE', 'held_out_pictures', 'aur
            'judge_classifier', 'draw_nouns', 'judge_diffusion', 'classifier_card', 'diffusion_card', 'judge_all',
            'make_models']
 
-# %% ../../nbs/demo/06_train.ipynb #2691728b
+# %% ../../nbs/demo/06_train.ipynb #c065f5f3
 import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
 import numpy as np
 import torch
+
 from ..core.artifacts import demo_path, write_atomic
 from .autoencoder import picture_batch, psnr, train_autoencoder
-from .classifier import NounJudge, category_of, noun_names, save_demo_classifier, train_vit
+from .classifier import NounJudge, noun_names, save_demo_classifier, train_vit
 from .diffusion import save_diffusion, train_diffusion
-from .world import BACKGROUNDS, HELD_OUT_HAND, SUBJECTS, Drawing, all_drawings, caption
-from .world import classifier_drawings, diffusion_drawings, random_picture
+from nsfw_dreambooth.demo.world import (
+    BACKGROUNDS,
+    HELD_OUT_HAND,
+    SUBJECTS,
+    Drawing,
+    all_drawings,
+    caption,
+    classifier_drawings,
+    diffusion_drawings,
+    random_picture,
+)
 from ..diffusion.pipeline import Diffusion
 from ..diffusion.sampler import sample
 from ..dreambooth.evaluate import background_names, bootstrap_interval
-from ..moderation.classifier import Classifier, Scores
+from ..moderation.classifier import Classifier
 
-# %% ../../nbs/demo/06_train.ipynb #b665b8d1
+# %% ../../nbs/demo/06_train.ipynb #ac75507c
 def held_out_pictures(
     views: int = 2, # pictures of each drawing
     seed: int = 0,
@@ -34,7 +45,7 @@ def held_out_pictures(
     rng, shown = np.random.default_rng(seed), [d for d in classifier_drawings(held_out=True) for _ in range(views)]
     return [random_picture(d, rng)[0] for d in shown], shown
 
-# %% ../../nbs/demo/06_train.ipynb #c44f5d0e
+# %% ../../nbs/demo/06_train.ipynb #c2ca6110
 def auroc_interval(
     truth: np.ndarray,  # [n] bool
     score: np.ndarray,  # [n], higher means more likely true
@@ -51,7 +62,7 @@ def auroc_interval(
         if 0 < truth[take].sum() < len(take): values.append(roc_auc_score(truth[take], score[take]))
     return float(roc_auc_score(truth, score)), *map(float, np.percentile(values, [2.5, 97.5]))
 
-# %% ../../nbs/demo/06_train.ipynb #90addaf1
+# %% ../../nbs/demo/06_train.ipynb #a99d601b
 def nearest_noun_accuracy(
     queries: np.ndarray,        # [n, d] unit rows
     query_nouns: Sequence[str], # n nouns
@@ -62,7 +73,7 @@ def nearest_noun_accuracy(
     nearest = (queries @ gallery.T).argmax(1)
     return float(np.mean([gallery_nouns[j] == noun for j, noun in zip(nearest, query_nouns, strict=True)]))
 
-# %% ../../nbs/demo/06_train.ipynb #5727c331
+# %% ../../nbs/demo/06_train.ipynb #8283d38c
 def judge_classifier(
     classifier: Classifier, # the demo classifier
     seed: int = 0,
@@ -84,7 +95,7 @@ def judge_classifier(
             "noun_accuracy": float(np.mean([a == b for a, b in zip(NounJudge(classifier)(pictures), nouns, strict=True)])),
             "nearest_noun_accuracy": nearest_noun_accuracy(scores.embeddings, nouns, gallery.embeddings, [d.noun for d in seen])}
 
-# %% ../../nbs/demo/06_train.ipynb #70590394
+# %% ../../nbs/demo/06_train.ipynb #e167f0a9
 GUIDANCE_SCALE, NUM_STEPS = 3.0, 15   # of every figure in the card
 
 def draw_nouns(
@@ -104,7 +115,7 @@ def draw_nouns(
                       guidance_scale=guidance_scale, num_inference_steps=num_inference_steps, progress=progress)
     return list(pictures), asked, backgrounds
 
-# %% ../../nbs/demo/06_train.ipynb #8cae546c
+# %% ../../nbs/demo/06_train.ipynb #0926958e
 def judge_diffusion(
     diffusion: Diffusion,
     judge: NounJudge,
@@ -128,7 +139,7 @@ def judge_diffusion(
             "judge_accuracy_on_drawings": float(judged.mean()), "background_accuracy": float(right.mean()),
             "background_accuracy_interval": bootstrap_interval(right, seed), "vae_psnr_held_out": float(decibels.mean())}
 
-# %% ../../nbs/demo/06_train.ipynb #d1e42c38
+# %% ../../nbs/demo/06_train.ipynb #e8ee833f
 DATA_NOTE = """Drawings of {nouns} nouns from the emoji sets Noto, Noto v1, Fluent, Fluent flat, Twemoji, EmojiOne and Fxemoji,
 and renderings of six kinds of furniture from Sweet Home 3D's catalogues; see NOTICE for their licences. Nothing explicit is
 among them."""
@@ -139,9 +150,9 @@ def classifier_card(figures: dict) -> str: # Markdown
     rows = "\n".join(f"| {c} | {a:.2f} |" for c, a in figures["accuracy_by_category"].items())
     return f"""# Demo classifier
 
-A ViT, 192 wide, 6 blocks, 64 px, patches of 8, trained from scratch to tell {len(noun_names())} nouns (class token) and
-instances (mean of the patch tokens); its head is a linear probe for a demo policy: weapons, alcohol, tobacco, drugs, gambling,
-gore are `unsafe`.
+A ViT, 192 wide, 4 blocks behind a convolutional stem, 64 px, 64 patches, trained from scratch to tell
+{len(noun_names())} nouns (class token) and instances (mean of the patch tokens); its head is a linear probe for a
+demo policy: weapons, alcohol, tobacco, drugs, gambling, gore are `unsafe`.
 **It is a demo policy on drawings, not an NSFW detector.** Do not moderate anything with it.
 
 ## Data
@@ -161,7 +172,7 @@ nearest-neighbour noun accuracy {figures["nearest_noun_accuracy"]:.2f}.
 {figures.get("cost", "About an hour on two CPU cores.")}
 """
 
-# %% ../../nbs/demo/06_train.ipynb #f26b85f7
+# %% ../../nbs/demo/06_train.ipynb #ddf7deb1
 def diffusion_card(figures: dict) -> str: # Markdown
     "The model card of the demo diffusion model."
     weak = sorted(figures["noun_accuracy_by_noun"].items(), key=lambda kv: kv[1])[:12]
@@ -186,7 +197,7 @@ Weakest nouns: {", ".join(f"{n} ({a:.0%})" for n, a in weak)}.
 {figures.get("cost", "Some hours on two CPU cores.")}
 """
 
-# %% ../../nbs/demo/06_train.ipynb #935482c4
+# %% ../../nbs/demo/06_train.ipynb #b76d91b9
 def judge_all(
     out: Path, # the folder with `classifier` and `diffusion`
     costs: dict | None = None, # "classifier" and "diffusion": a sentence on what the training cost
@@ -201,7 +212,7 @@ def judge_all(
         write_atomic(Path(out) / name / "figures.json", json.dumps(figures[name], indent=1))
     return figures
 
-# %% ../../nbs/demo/06_train.ipynb #e427fb82
+# %% ../../nbs/demo/06_train.ipynb #45136016
 def make_models(
     out: Path | None = None, # default: the package's own folder
 ) -> dict: # figures
@@ -215,7 +226,7 @@ def make_models(
     costs["diffusion"] = f"{(time.time() - start) / 60:.0f} minutes on {torch.get_num_threads()} CPU threads in the last run."
     return judge_all(out, costs)
 
-# %% ../../nbs/demo/06_train.ipynb #e8463ca6
+# %% ../../nbs/demo/06_train.ipynb #b2bda5ac
 #| eval: false
 if __name__ == "__main__":
     print(json.dumps(make_models(), indent=1))
