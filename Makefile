@@ -1,6 +1,8 @@
 # The two commands are `make demo` and `make test`. `make help` lists them all.
 SHELL := /bin/bash
 BIN := .venv/bin
+# Dozens of short processes import the same packages: let Python keep the bytecode
+unexport PYTHONDONTWRITEBYTECODE
 OUT ?= demo_out
 FLAGS ?= slow
 

@@ -6,7 +6,7 @@
 __all__ = ['new_autoencoder', 'to_tensor', 'picture_batch', 'reconstruction_loss', 'AutoencoderModule', 'normalize_latents',
            'train_autoencoder', 'psnr']
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #5ad32b36
+# %% ../../nbs/demo/03_autoencoder.ipynb #6e2d0f34
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
 from .fit import fit, warmup_cosine, work_folder
-from .world import Drawing, all_drawings, random_picture
+from .world import Drawing, random_picture
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #74612de3
+# %% ../../nbs/demo/03_autoencoder.ipynb #123dc85d
 def new_autoencoder() -> AutoencoderKL:
     "The demo VAE, untrained."
     widths = (16, 32, 64, 128)
@@ -27,7 +27,7 @@ def new_autoencoder() -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, norm_num_groups=8,
         mid_block_add_attention=False, scaling_factor=1.0)
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #434497f7
+# %% ../../nbs/demo/03_autoencoder.ipynb #1214d3c1
 def to_tensor(
     pictures: list[np.ndarray], # uint8 [h, w, 3]
 ) -> torch.Tensor: # float32 [n, 3, h, w] in -1..1
@@ -44,7 +44,7 @@ def picture_batch(
     rng = np.random.default_rng((seed, i))
     return to_tensor([random_picture(drawings[k], rng)[0] for k in rng.integers(len(drawings), size=size)])
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #d6ca23b1
+# %% ../../nbs/demo/03_autoencoder.ipynb #bb3e0963
 def reconstruction_loss(
     output: torch.Tensor, # [n, 3, h, w]
     target: torch.Tensor, # [n, 3, h, w]
@@ -53,7 +53,7 @@ def reconstruction_loss(
     slopes = sum(F.l1_loss(torch.diff(output, dim=d), torch.diff(target, dim=d)) for d in (2, 3))
     return F.l1_loss(output, target) + 4 * F.mse_loss(output, target) + 0.5 * slopes
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #6d74e4bd
+# %% ../../nbs/demo/03_autoencoder.ipynb #250f9daa
 class AutoencoderModule(pl.LightningModule):
     "Trains the VAE."
     def __init__(self, steps: int, kl_weight: float = 3e-4, learning_rate: float = 1.5e-3):
@@ -73,7 +73,7 @@ class AutoencoderModule(pl.LightningModule):
         optimizer = torch.optim.AdamW(self.vae.parameters(), self.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup_cosine(optimizer, self.steps), "interval": "step"}}
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #6b31f508
+# %% ../../nbs/demo/03_autoencoder.ipynb #bc84677f
 @torch.no_grad()
 def normalize_latents(
     vae: AutoencoderKL,
@@ -91,7 +91,7 @@ def normalize_latents(
     p.weight *= std[None, :, None, None]
     return vae
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #a1c3b50f
+# %% ../../nbs/demo/03_autoencoder.ipynb #be0f7191
 def train_autoencoder(
     drawings: list[Drawing],
     steps: int = 7500,
@@ -103,7 +103,7 @@ def train_autoencoder(
                  folder or work_folder("autoencoder"))
     return normalize_latents(module.vae, picture_batch(0, drawings, 512, seed=1)).eval()
 
-# %% ../../nbs/demo/03_autoencoder.ipynb #60ef98df
+# %% ../../nbs/demo/03_autoencoder.ipynb #46126a31
 @torch.no_grad()
 def psnr(
     vae: AutoencoderKL,

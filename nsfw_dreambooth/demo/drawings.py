@@ -6,7 +6,7 @@
 __all__ = ['HANDS', 'SIBLINGS', 'SIDE', 'VIEWS', 'SAFE', 'UNSAFE', 'SOLIDS', 'parse_nouns', 'icon_svg', 'fit_square', 'draw_icon',
            'unpack_model', 'draw_solid', 'sheet', 'draw_world']
 
-# %% ../../nbs/demo/00_drawings.ipynb #165e3a82
+# %% ../../nbs/demo/00_drawings.ipynb #70e3ebe7
 import io
 import json
 import re
@@ -18,14 +18,14 @@ from PIL import Image
 
 from ..core.artifacts import demo_path, require, write_atomic
 
-# %% ../../nbs/demo/00_drawings.ipynb #096a39ee
+# %% ../../nbs/demo/00_drawings.ipynb #ca81c4a2
 HANDS = ("noto", "noto-v1", "fluent-emoji", "fluent-emoji-flat", "twemoji", "emojione", "fxemoji")
 SIBLINGS = {"noto": "noto", "noto-v1": "noto", "fluent-emoji": "fluent", "fluent-emoji-flat": "fluent",
             "twemoji": "twemoji", "emojione": "emojione", "fxemoji": "fxemoji"}
 SIDE = 64          # pixels: a drawing is SIDE x SIDE RGBA
 VIEWS = 12         # a solid thing is seen from twelve sides, 30 degrees apart
 
-# %% ../../nbs/demo/00_drawings.ipynb #60611dfd
+# %% ../../nbs/demo/00_drawings.ipynb #1331d9dd
 SAFE = """dog=dog-face cat=cat-face mouse=mouse-face rabbit=rabbit-face fox bear panda koala tiger=tiger-face lion cow=cow-face
 pig=pig-face frog monkey=monkey-face chicken penguin chick=baby-chick owl horse=horse-face unicorn bee=honeybee butterfly snail
 ladybug=lady-beetle turtle snake octopus crab fish=tropical-fish dolphin whale=spouting-whale elephant camel
@@ -51,7 +51,7 @@ def parse_nouns(
     pairs = [w.split("=") for w in words.split()]
     return [(p[0].replace("_", " "), p[-1]) for p in pairs]
 
-# %% ../../nbs/demo/00_drawings.ipynb #2e47fb08
+# %% ../../nbs/demo/00_drawings.ipynb #31375420
 SOLIDS = {
     "chair": ["BlendSwap-CC-0:26", "BlendSwap-CC-0:101", "BlendSwap-CC-BY:11", "BlendSwap-CC-BY:45", "Scopia:47", "Scopia:90"],
     "armchair": ["BlendSwap-CC-0:1", "BlendSwap-CC-0:86", "BlendSwap-CC-0:139", "BlendSwap-CC-BY:87", "Scopia:24", "Scopia:89"],
@@ -61,7 +61,7 @@ SOLIDS = {
     "bed": ["BlendSwap-CC-0:2", "BlendSwap-CC-0:5", "BlendSwap-CC-0:88", "Scopia:3", "BlendSwap-CC-0:3", "Scopia:4"],
 }
 
-# %% ../../nbs/demo/00_drawings.ipynb #3b2f6820
+# %% ../../nbs/demo/00_drawings.ipynb #ceaeb83c
 def icon_svg(
     icons: dict, # an iconify `icons.json`
     name: str,   # icon name
@@ -73,7 +73,7 @@ def icon_svg(
     return (f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
             f'viewBox="{icon.get("left", 0)} {icon.get("top", 0)} {w} {h}" width="256" height="256">{icon["body"]}</svg>')
 
-# %% ../../nbs/demo/00_drawings.ipynb #42714dc8
+# %% ../../nbs/demo/00_drawings.ipynb #ed71a575
 def fit_square(
     image: Image.Image, # RGBA
     side: int = SIDE,   # pixels
@@ -85,7 +85,7 @@ def fit_square(
     square.paste(ink, tuple((max(ink.size) - s) // 2 for s in ink.size))
     return square.convert("RGBa").resize((side, side), Image.Resampling.LANCZOS).convert("RGBA")
 
-# %% ../../nbs/demo/00_drawings.ipynb #f0926b8f
+# %% ../../nbs/demo/00_drawings.ipynb #7fba9622
 def draw_icon(
     svg: str, # an SVG document
 ) -> Image.Image: # RGBA SIDE x SIDE
@@ -94,7 +94,7 @@ def draw_icon(
     png = bytes(resvg.svg_to_bytes(svg_string=svg, width=256, height=256))
     return fit_square(Image.open(io.BytesIO(png)).convert("RGBA"))
 
-# %% ../../nbs/demo/00_drawings.ipynb #bebb8892
+# %% ../../nbs/demo/00_drawings.ipynb #0241144d
 def unpack_model(
     catalogue: Path, # a .sh3f file
     number: int,     # the model's number in its properties file
@@ -115,7 +115,7 @@ def unpack_model(
     found = sorted(out.glob("*.obj"))
     return out / Path(model).name if (out / Path(model).name).exists() and not model.endswith(".zip") else found[0]
 
-# %% ../../nbs/demo/00_drawings.ipynb #05b0c62c
+# %% ../../nbs/demo/00_drawings.ipynb #721b9ff8
 def draw_solid(
     obj: Path,         # an OBJ file with its materials beside it
     views: int = VIEWS # how many sides, equally apart
@@ -137,7 +137,7 @@ def draw_solid(
     plotter.close()
     return _same_scale(pictures)
 
-# %% ../../nbs/demo/00_drawings.ipynb #d060cb18
+# %% ../../nbs/demo/00_drawings.ipynb #d1141444
 def _same_scale(pictures: list[Image.Image]) -> list[Image.Image]:
     "Crop all views to one common square, so that a chair does not grow when it turns."
     boxes = [p.getchannel("A").point(lambda a: 255 * (a > 8)).getbbox() or (96, 96, 160, 160) for p in pictures]
@@ -149,7 +149,7 @@ def _same_scale(pictures: list[Image.Image]) -> list[Image.Image]:
         out.append(crop.convert("RGBa").resize((SIDE, SIDE), Image.Resampling.LANCZOS).convert("RGBA"))
     return out
 
-# %% ../../nbs/demo/00_drawings.ipynb #b2e0519e
+# %% ../../nbs/demo/00_drawings.ipynb #93eb2819
 def sheet(
     rows: list[list[Image.Image]], # RGBA SIDE x SIDE pictures, rows of equal length
 ) -> Image.Image: # one RGBA picture
@@ -159,7 +159,7 @@ def sheet(
         for c, picture in enumerate(row): page.paste(picture, (SIDE * c, SIDE * r))
     return page
 
-# %% ../../nbs/demo/00_drawings.ipynb #1fdd92ca
+# %% ../../nbs/demo/00_drawings.ipynb #ef194d14
 def draw_world(
     icons_dir: Path,     # `node_modules/@iconify-json`
     furniture_dir: Path, # `/usr/share/sweethome3d/furniture`
@@ -186,7 +186,7 @@ def draw_world(
     write_atomic(out / "world.json", json.dumps(world, indent=1))
     return world
 
-# %% ../../nbs/demo/00_drawings.ipynb #7a041184
+# %% ../../nbs/demo/00_drawings.ipynb #faead5f9
 #| eval: false
 if __name__ == "__main__":
     draw_world(Path("node_modules/@iconify-json"), Path("/usr/share/sweethome3d/furniture"), demo_path("pictures"))

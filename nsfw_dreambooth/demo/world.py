@@ -6,7 +6,7 @@
 __all__ = ['SUBJECTS', 'HELD_OUT_HAND', 'DIFFUSION_HANDS', 'BACKGROUNDS', 'Drawing', 'world_info', 'all_drawings',
            'diffusion_drawings', 'classifier_drawings', 'compose', 'caption', 'random_picture', 'subject_pictures']
 
-# %% ../../nbs/demo/01_world.ipynb #3a8279c1
+# %% ../../nbs/demo/01_world.ipynb #716948e2
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +16,7 @@ from PIL import Image
 
 from ..core.artifacts import demo_path
 
-# %% ../../nbs/demo/01_world.ipynb #5285738c
+# %% ../../nbs/demo/01_world.ipynb #cdba3f04
 @dataclass(frozen=True)
 class Drawing:
     "One drawing of a noun (or one view of a solid model)."
@@ -36,7 +36,7 @@ class Drawing:
         "The pixels, uint8 [64, 64, 4]."
         return _pixels()[self]
 
-# %% ../../nbs/demo/01_world.ipynb #fbf821f0
+# %% ../../nbs/demo/01_world.ipynb #8eafa975
 @lru_cache(1)
 def world_info() -> dict:
     "What `world.json` says: side, and for each noun its kind, category and hands."
@@ -60,7 +60,7 @@ def all_drawings() -> list[Drawing]:
     "Every drawing of the world, in a fixed order."
     return list(_pixels())
 
-# %% ../../nbs/demo/01_world.ipynb #679434ff
+# %% ../../nbs/demo/01_world.ipynb #753252bd
 SUBJECTS = ("dog/fluent-emoji", "cat/noto-v1", "rabbit/emojione", "owl/emojione", "backpack/emojione", "car/noto-v1",
             "guitar/noto", "rocket/noto", "fish/fluent-emoji", "butterfly/emojione",
             "chair/Scopia:90", "armchair/Scopia:89", "table/BlendSwap-CC-0:134", "sofa/BlendSwap-CC-0:140", "lamp/Scopia:87",
@@ -78,11 +78,11 @@ def classifier_drawings(
     "What the demo classifier is trained on, or judged on."
     return [d for d in all_drawings() if (d.hand == HELD_OUT_HAND) == held_out]
 
-# %% ../../nbs/demo/01_world.ipynb #4e903a44
+# %% ../../nbs/demo/01_world.ipynb #2f171bfe
 BACKGROUNDS = {"red": (214, 48, 49), "orange": (238, 140, 34), "yellow": (247, 209, 70), "green": (46, 160, 87), "blue": (45, 104, 214),
                "purple": (123, 63, 186), "pink": (246, 150, 188), "white": (248, 248, 248), "gray": (140, 142, 148), "black": (24, 24, 28)}
 
-# %% ../../nbs/demo/01_world.ipynb #c83dba5c
+# %% ../../nbs/demo/01_world.ipynb #bacfd22e
 def compose(
     rgba: np.ndarray,             # uint8 [64, 64, 4]
     background: str = "white",    # a key of `BACKGROUNDS`
@@ -99,7 +99,7 @@ def compose(
     picture.paste(ink, tuple(round(p * (side - small)) for p in place), ink)
     return np.asarray(picture)
 
-# %% ../../nbs/demo/01_world.ipynb #9920b3e9
+# %% ../../nbs/demo/01_world.ipynb #7238ab31
 def caption(
     noun: str,                    # a noun, or an identifier and a noun
     background: str | None = None # a key of `BACKGROUNDS`; None leaves it out
@@ -109,7 +109,7 @@ def caption(
     if noun.endswith("s") and noun not in ("bus", "cactus", "octopus", "dress"): article = ""
     return " ".join(f"a photo of {article} {noun}".split()) + (f" on a {background} background" if background else "")
 
-# %% ../../nbs/demo/01_world.ipynb #154753fd
+# %% ../../nbs/demo/01_world.ipynb #bd3d1e4c
 def random_picture(
     drawing: Drawing,
     rng: np.random.Generator,
@@ -120,7 +120,7 @@ def random_picture(
     picture = compose(drawing.rgba, background, rng.uniform(*scales), tuple(rng.random(2)), bool(rng.integers(2)))
     return picture, background
 
-# %% ../../nbs/demo/01_world.ipynb #d1c901f8
+# %% ../../nbs/demo/01_world.ipynb #0dec2ddd
 def subject_pictures(
     instance: str = "chair/Scopia:90", # a member of `SUBJECTS` (any instance works)
     count: int = 5,                    # how many pictures
