@@ -8,7 +8,7 @@ __all__ = ['COMMANDS', 'say', 'failed', 'usage_error', 'scan_command', 'index_co
            'open_source', 'evaluate_command', 'demo_command', 'comments', 'Parser', 'command_parser', 'parse',
            'expected_failures', 'main']
 
-# %% ../nbs/11_cli.ipynb #5b90b8eb
+# %% ../nbs/11_cli.ipynb #38796df8
 import inspect
 import re
 import sys
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from jsonargparse import ActionConfigFile, ArgumentParser
 
-# %% ../nbs/11_cli.ipynb #e260d87a
+# %% ../nbs/11_cli.ipynb #af6a270a
 def say(
     value: object, # what JSON can hold
     text: str, # the same for a person
@@ -28,7 +28,7 @@ def say(
     from json import dumps
     print(dumps(value) if json else text, flush=True)
 
-# %% ../nbs/11_cli.ipynb #1ffc3de3
+# %% ../nbs/11_cli.ipynb #f1509376
 def failed(
     message: str,
     status: int, # exit status
@@ -37,14 +37,14 @@ def failed(
     print(f"nsfw-dreambooth: {' '.join(message.split())}", file=sys.stderr)
     return status
 
-# %% ../nbs/11_cli.ipynb #3eb4b62a
+# %% ../nbs/11_cli.ipynb #ce78cc42
 def usage_error(
     message: str, # one line: what is wrong, what to do
 ) -> SystemExit: # to be raised
     "What a command raises where its options do not go together."
     return SystemExit(failed(message, 2))
 
-# %% ../nbs/11_cli.ipynb #878931d2
+# %% ../nbs/11_cli.ipynb #29dc84cb
 def scan_command(
     folder: str, # every file in it and below is an input
     *,
@@ -64,7 +64,7 @@ def scan_command(
         f"{sum(labels.values()) + unreadable} files: {found or 'none scored'}, {unreadable} unreadable (to review); "
         f"table in {out}", json)
 
-# %% ../nbs/11_cli.ipynb #b540ef7f
+# %% ../nbs/11_cli.ipynb #2a238bed
 def index_command(
     scores_dir: str, # what scan wrote
     *,
@@ -78,7 +78,7 @@ def index_command(
     say({"pictures": len(built), "skipped": built.skipped, "dim": built.dim, "out": out},
         f"{len(built)} pictures, {built.skipped} without an embedding left out; index in {out}", json)
 
-# %% ../nbs/11_cli.ipynb #f83ec900
+# %% ../nbs/11_cli.ipynb #f4125164
 def search_command(
     index_dir: str, # what index wrote
     image: str, # the picture to find others for
@@ -95,7 +95,7 @@ def search_command(
     hits = [{"id": name, "similarity": float(value)} for name, value in zip(ids[0], similarities[0], strict=True)]
     say(hits, "\n".join(f"{hit['similarity']:.3f}  {hit['id']}" for hit in hits), json)
 
-# %% ../nbs/11_cli.ipynb #f6716295
+# %% ../nbs/11_cli.ipynb #f8f8a959
 def write_map(
     folder: Path, # made if need be
     ids: Sequence[str], # n pictures
@@ -118,7 +118,7 @@ def write_map(
     with atomic_path(folder/"map.png") as part:
         axes.figure.savefig(part, dpi=150)
 
-# %% ../nbs/11_cli.ipynb #a16bd903
+# %% ../nbs/11_cli.ipynb #999c6aaa
 def cluster_command(
     scores_dir: str, # what scan wrote
     *,
@@ -139,7 +139,7 @@ def cluster_command(
     lines = [f"cluster {card['cluster']:02d}: {card['size']} pictures, like {card['medoid']}" for card in cards]
     say(cards, "\n".join([*lines, f"map and table in {out}"]), json)
 
-# %% ../nbs/11_cli.ipynb #6a358041
+# %% ../nbs/11_cli.ipynb #b6514f94
 def choose_guard(
     name: str | None, # what --guard says
     threshold: float | None, # least probability of unsafe that blocks, 0 to 1; None: the run's with its guard, else 0.5
@@ -157,7 +157,7 @@ def choose_guard(
     from nsfw_dreambooth.moderation.classifier import Classifier
     return name, Guard(Classifier.from_pretrained(name), 0.5 if threshold is None else threshold)
 
-# %% ../nbs/11_cli.ipynb #5562bb27
+# %% ../nbs/11_cli.ipynb #60e384ed
 def train_command(
     *,
     out: str, # the run folder: config.yaml, prior/, checkpoints/, logs/, model/
@@ -183,7 +183,7 @@ def train_command(
     say({"steps": config.trainer.max_steps, "loss": loss, "guard": judge and judge.counts, "out": out},
         f"{config.trainer.max_steps} steps, last loss {loss:.4f}, {counted(judge)}; run in {out}", json)
 
-# %% ../nbs/11_cli.ipynb #09f52a79
+# %% ../nbs/11_cli.ipynb #9d486f38
 def prior_command(
     *,
     noun: str, # class to draw, e.g. dog
@@ -207,14 +207,14 @@ def prior_command(
     say({"pictures": len(bank), "blocked": len(bank.manifest["blocked"]), "out": out},
         f"{len(bank)} pictures of the class {noun}, {counted(judge)}; bank in {out}", json)
 
-# %% ../nbs/11_cli.ipynb #cbfa4a07
+# %% ../nbs/11_cli.ipynb #7b4a02f4
 def counted(
     guard, # or None
 ) -> str:
     "What a guard saw, in words."
     return "no guard" if guard is None else f"{guard.blocked} of {guard.checked} blocked by the guard"
 
-# %% ../nbs/11_cli.ipynb #4c4e5427
+# %% ../nbs/11_cli.ipynb #a637dfed
 def sample_command(
     run_dir: str, # a run folder, or a diffusion model: demo, a folder, owner/model
     prompt: str, # {subject} stands for the run's subject
@@ -241,7 +241,7 @@ def sample_command(
     say({"pictures": len(result.allowed), "blocked": result.blocked, "seeds": result.seeds, "out": out},
         f"{len(result.allowed)} pictures, {counted(judge)}; in {out}", json)
 
-# %% ../nbs/11_cli.ipynb #09a0ce16
+# %% ../nbs/11_cli.ipynb #ecb218b1
 def open_source(
     name: str, # a run folder, or a diffusion model's name
 ) -> tuple: # a `Run` or a `Diffusion`, the base model's name, the run's `GuardConfig` or None
@@ -252,7 +252,7 @@ def open_source(
     run = Run.open(name)
     return run, run.config.model, run.config.guard
 
-# %% ../nbs/11_cli.ipynb #382a6829
+# %% ../nbs/11_cli.ipynb #af7c9d68
 def evaluate_command(
     run_dir: str, # a run folder
     *,
@@ -272,7 +272,7 @@ def evaluate_command(
     def rounded(value): return "{:.3f} to {:.3f}".format(*value) if isinstance(value, tuple) else f"{value:.4g}"
     say(measured, "\n".join(f"{name:30} {rounded(value)}" for name, value in measured.items()), json)
 
-# %% ../nbs/11_cli.ipynb #3a821274
+# %% ../nbs/11_cli.ipynb #f866104b
 def demo_command(
     *,
     out: str = "demo_out", # folder for report.html and metrics.json
@@ -281,12 +281,12 @@ def demo_command(
     from nsfw_dreambooth.demo.report import run_demo
     run_demo(Path(out))
 
-# %% ../nbs/11_cli.ipynb #c2abb3f1
+# %% ../nbs/11_cli.ipynb #46f542df
 COMMANDS: dict[str, Callable] = {function.__name__.removesuffix("_command"): function for function in (
     demo_command, scan_command, index_command, search_command, cluster_command, prior_command, train_command,
     sample_command, evaluate_command)}
 
-# %% ../nbs/11_cli.ipynb #1d6e911b
+# %% ../nbs/11_cli.ipynb #800a1ecb
 def comments(
     item: Callable, # a function, or a dataclass
     prefix: str = "", # put in front of the names, e.g. `trainer.`
@@ -296,7 +296,7 @@ def comments(
     found = re.findall(r"^ +(\w+):.*?# (.+)$", head, re.M)
     return {prefix + name: text.replace("%", "%%").replace("`", "") for name, text in found}
 
-# %% ../nbs/11_cli.ipynb #8dde6b44
+# %% ../nbs/11_cli.ipynb #21763e2f
 class Parser(ArgumentParser):
     "An `ArgumentParser` with `--batch-size` for `batch_size`, `-k` for `k`, switches for yes and no, and short errors."
 
@@ -311,7 +311,7 @@ class Parser(ArgumentParser):
     def error(self, message, ex=None):
         raise usage_error(f"{message} (--help shows the options)") from ex
 
-# %% ../nbs/11_cli.ipynb #6fc88b95
+# %% ../nbs/11_cli.ipynb #437a8e17
 def command_parser(
     function: Callable, # one of `COMMANDS`
 ) -> Parser:
@@ -327,7 +327,7 @@ def command_parser(
     for action in parser._actions: action.help = help_of.get(action.dest, action.help)
     return parser
 
-# %% ../nbs/11_cli.ipynb #14bbedfe
+# %% ../nbs/11_cli.ipynb #512c25d0
 def parse(
     words: Sequence[str], # what stands after `nsfw-dreambooth`
 ) -> tuple[Callable, dict]: # the function, its arguments
@@ -343,13 +343,13 @@ def parse(
     options.pop("config", None)
     return COMMANDS[found.subcommand], options
 
-# %% ../nbs/11_cli.ipynb #f5001a4c
+# %% ../nbs/11_cli.ipynb #f07d5b54
 def expected_failures() -> tuple[type[Exception], ...]:
     "Errors that speak for themselves; looked up only once there is an error, for the import is heavy."
     from nsfw_dreambooth.core.artifacts import NSFWDreamBoothError
     return NSFWDreamBoothError, OSError
 
-# %% ../nbs/11_cli.ipynb #e8aed453
+# %% ../nbs/11_cli.ipynb #c221fb86
 def main(
     words: Sequence[str] | None = None, # None: those of this process
 ) -> int: # exit status: 0, 1 failed, 130 interrupted; wrong usage exits with 2

@@ -6,7 +6,7 @@
 __all__ = ['ARCHITECTURE', 'MODEL_ARGS', 'DATA_CONFIG', 'tint', 'augmented_picture', 'noun_names', 'category_of', 'NounModule',
            'noun_batch', 'train_vit', 'class_tokens', 'policy_head', 'save_demo_classifier', 'NounJudge']
 
-# %% ../../nbs/demo/05_classifier.ipynb #6a569933
+# %% ../../nbs/demo/05_classifier.ipynb #70cfcd28
 import json
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from .fit import fit, warmup_cosine, work_folder
 from .world import BACKGROUNDS, Drawing, all_drawings, classifier_drawings, compose
 from ..moderation.classifier import Classifier, save_classifier
 
-# %% ../../nbs/demo/05_classifier.ipynb #3b6daebd
+# %% ../../nbs/demo/05_classifier.ipynb #eca30118
 def tint(
     rgba: np.ndarray, # uint8 [h, w, 4]
     rng: np.random.Generator,
@@ -36,7 +36,7 @@ def tint(
     ink = np.clip(ink * rng.uniform(0.85, 1.15, 3) + rng.uniform(-0.08, 0.08), 0, 1) ** rng.uniform(0.8, 1.25)
     return np.concatenate([(255 * ink).astype(np.uint8), rgba[..., 3:]], -1)
 
-# %% ../../nbs/demo/05_classifier.ipynb #34eabb0e
+# %% ../../nbs/demo/05_classifier.ipynb #333fe0f8
 def augmented_picture(
     drawing: Drawing,
     rng: np.random.Generator,
@@ -57,7 +57,7 @@ def augmented_picture(
         mark[y:y + s, x:x + s] = rng.integers(0, 256, 3)
     return mark
 
-# %% ../../nbs/demo/05_classifier.ipynb #cfa30745
+# %% ../../nbs/demo/05_classifier.ipynb #94577f58
 ARCHITECTURE = "vit_tiny_r_s16_p8_224"  # a ViT 192 wide behind one convolution: it learns much sooner from few pictures
 MODEL_ARGS = {"img_size": 64, "patch_size": 2, "depth": 4}  # 65 tokens
 DATA_CONFIG = {"input_size": (3, 64, 64), "interpolation": "bicubic", "crop_pct": 1.0, "mean": (0.5,) * 3, "std": (0.5,) * 3}
@@ -70,7 +70,7 @@ def category_of() -> dict[str, str]:
     "Noun -> category of the policy, `safe` for most."
     return {d.noun: d.category for d in all_drawings()}
 
-# %% ../../nbs/demo/05_classifier.ipynb #1f70983e
+# %% ../../nbs/demo/05_classifier.ipynb #2f6e71b4
 class NounModule(pl.LightningModule):
     "Trains the ViT on nouns (class token) and instances (mean patch token)."
     def __init__(self, nouns: int, instances: int, steps: int, learning_rate: float = 1e-3):
@@ -93,7 +93,7 @@ class NounModule(pl.LightningModule):
         optimizer = torch.optim.AdamW(groups, self.learning_rate, betas=(0.9, 0.98), fused=True)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup_cosine(optimizer, self.steps), "interval": "step"}}
 
-# %% ../../nbs/demo/05_classifier.ipynb #3d96e7dc
+# %% ../../nbs/demo/05_classifier.ipynb #7be4ed64
 def noun_batch(
     i: int,                   # batch number
     by_noun: list[list[tuple[Drawing, int]]], # a list for each noun: drawings with the number of their instance
@@ -106,7 +106,7 @@ def noun_batch(
     return {"x": to_tensor([augmented_picture(d, rng) for d, _ in drawn]), "noun": torch.from_numpy(nouns),
             "instance": torch.tensor([k for _, k in drawn])}
 
-# %% ../../nbs/demo/05_classifier.ipynb #cb5cc314
+# %% ../../nbs/demo/05_classifier.ipynb #7551e532
 def train_vit(
     steps: int = 2600,
     batch_size: int = 32,
@@ -120,7 +120,7 @@ def train_vit(
                  folder or work_folder("classifier"))
     return module.vit
 
-# %% ../../nbs/demo/05_classifier.ipynb #dd154882
+# %% ../../nbs/demo/05_classifier.ipynb #ac4e2fec
 @torch.inference_mode()
 def class_tokens(
     vit: torch.nn.Module,
@@ -141,11 +141,11 @@ def policy_head(
     shown = [d for d in classifier_drawings() for _ in range(views if d.kind == "emoji" else 1)]
     features = class_tokens(vit, [augmented_picture(d, rng) for d in shown])
     unsafe = np.array([d.category != "safe" for d in shown])
-    probe = LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000).fit(features, unsafe)
+    probe = LogisticRegression(C=0.1, max_iter=2000).fit(features, unsafe)
     w, b = torch.from_numpy(probe.coef_[0]).float(), torch.tensor(float(probe.intercept_[0]))
     return torch.stack([w / 2, -w / 2]), torch.stack([b / 2, -b / 2])
 
-# %% ../../nbs/demo/05_classifier.ipynb #c6f77c0f
+# %% ../../nbs/demo/05_classifier.ipynb #e77966fe
 def save_demo_classifier(
     vit: torch.nn.Module, # with the noun head
     folder: Path,
@@ -162,7 +162,7 @@ def save_demo_classifier(
     safetensors.torch.save_file(nouns, Path(folder) / "nouns.safetensors")
     write_atomic(Path(folder) / "nouns.json", json.dumps(noun_names(), indent=0))
 
-# %% ../../nbs/demo/05_classifier.ipynb #47f29bfc
+# %% ../../nbs/demo/05_classifier.ipynb #38b791da
 class NounJudge:
     "Tells which of the demo world's nouns a picture shows."
     def __init__(self, classifier: Classifier | None = None):

@@ -7,7 +7,7 @@ __all__ = ['SUBJECT', 'STEPS', 'LEARNING_RATE', 'PRIOR_IMAGES', 'SAMPLING', 'Dem
            'photograph_table', 'map_pictures', 'instance_encoder', 'instance_gallery', 'draw_backgrounds', 'measure',
            'demo_subject', 'demo_config', 'teach_subject', 'show_training', 'show_guard', 'run_demo', 'summary']
 
-# %% ../../nbs/demo/08_report.ipynb #e8f9e2f5
+# %% ../../nbs/demo/08_report.ipynb #76f07932
 import json
 import shutil
 import time
@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from ..core.artifacts import MissingExtraError, write_atomic
-from ..core.plots import curve, new_figure, running_mean, scatter_labels, show_images
+from ..core.plots import curve, new_figure, scatter_labels, show_images
 from .page import Section, page
 from .train import auroc_interval, held_out_pictures
 from .world import BACKGROUNDS, all_drawings, caption, random_picture, subject_pictures
@@ -34,7 +34,7 @@ from ..moderation.classifier import Classifier
 from ..moderation.clusters import project
 from ..moderation.index import Index
 
-# %% ../../nbs/demo/08_report.ipynb #8dbb3eda
+# %% ../../nbs/demo/08_report.ipynb #0cb7a38e
 @dataclass
 class Demo:
     "The models, the sections and the metrics of one run of the demo."
@@ -49,7 +49,7 @@ class Demo:
         self.sections.append(Section(title))
         return self.sections[-1]
 
-# %% ../../nbs/demo/08_report.ipynb #5897526f
+# %% ../../nbs/demo/08_report.ipynb #a1a0911f
 def real_photographs() -> dict[str, np.ndarray]: # name -> uint8 [h, w, 3]
     "The photographs that scikit-learn and matplotlib carry."
     from matplotlib.cbook import get_sample_data
@@ -58,7 +58,7 @@ def real_photographs() -> dict[str, np.ndarray]: # name -> uint8 [h, w, 3]
     with get_sample_data("grace_hopper.jpg") as f: hopper = np.asarray(Image.open(f).convert("RGB"))
     return {"china": images[0], "flower": images[1], "grace_hopper": hopper}
 
-# %% ../../nbs/demo/08_report.ipynb #3711cc27
+# %% ../../nbs/demo/08_report.ipynb #c104593b
 def score_pictures(demo: Demo) -> None:
     "Scores of drawings by a hand the classifier never saw, and of real photographs by the demo and by a real NSFW model."
     pictures, shown = held_out_pictures(2)
@@ -80,7 +80,7 @@ def score_pictures(demo: Demo) -> None:
         "real NSFW model, through the same interface:", photograph_table(demo.classifier),
         show_images(list(real_photographs().values()), list(real_photographs()), ncols=3, size=1.8))
 
-# %% ../../nbs/demo/08_report.ipynb #618c632f
+# %% ../../nbs/demo/08_report.ipynb #125c87e7
 def photograph_table(
     classifier: Classifier, # the demo classifier
 ) -> list[list]: # rows with a head
@@ -95,7 +95,7 @@ def photograph_table(
     return [["photograph", "p(unsafe), demo policy", "p(NSFW), OpenNSFW"],
             *[[name, float(d), n] for name, d, n in zip(photographs, demo, nsfw, strict=True)]]
 
-# %% ../../nbs/demo/08_report.ipynb #23fd1ad9
+# %% ../../nbs/demo/08_report.ipynb #6f3bfa13
 def map_pictures(demo: Demo, per_drawing: int = 2, seed: int = 0) -> None:
     "A UMAP map coloured by noun and by policy, and the nearest neighbours of three queries."
     rng, drawings = np.random.default_rng(seed), [d for d in all_drawings() if d.view % 4 == 0]
@@ -118,7 +118,7 @@ def map_pictures(demo: Demo, per_drawing: int = 2, seed: int = 0) -> None:
         "Nearest neighbours by cosine in a FAISS index. First in each row the query itself:",
         show_images([pictures[i] for i in flat], [f"{shown[i].noun} {c:.2f}" for i, c in zip(flat, cosines.ravel(), strict=True)], 8))
 
-# %% ../../nbs/demo/08_report.ipynb #98720bbc
+# %% ../../nbs/demo/08_report.ipynb #338c8edb
 SUBJECT = "chair/Scopia:90"
 STEPS, LEARNING_RATE, PRIOR_IMAGES = 300, 2e-4, 40
 SAMPLING = {"guidance_scale": 3.0, "num_inference_steps": 15}
@@ -139,7 +139,7 @@ def instance_gallery(
     rng, shown = np.random.default_rng(seed), [d for d in all_drawings() if d.noun == noun for _ in range(per_view)]
     return [random_picture(d, rng)[0] for d in shown], [d.instance for d in shown]
 
-# %% ../../nbs/demo/08_report.ipynb #94b1112e
+# %% ../../nbs/demo/08_report.ipynb #70fd8e0b
 def draw_backgrounds(
     diffusion: Diffusion,
     words: str,     # "chair", or "sks chair"
@@ -151,24 +151,25 @@ def draw_backgrounds(
     backgrounds = [b for b in BACKGROUNDS for _ in range(per_color)]
     return sample(diffusion, [caption(words, b) for b in backgrounds], seed=seed, **SAMPLING), backgrounds
 
-# %% ../../nbs/demo/08_report.ipynb #b8d51925
+# %% ../../nbs/demo/08_report.ipynb #0bd3a327
 def measure(
     diffusion: Diffusion,
     subject: Subject,
     instance: str, # the subject's name in the gallery
     encode,        # pictures to embeddings
     seed: int = 100,
+    per_color: int = 2, # samples on each background
 ) -> dict: # figures, and the pictures that they are of
     "Fidelity to the subject, right backgrounds, and diversity of the class, of one model."
-    mine, backgrounds = draw_backgrounds(diffusion, subject.name, seed=seed)
-    others, _ = draw_backgrounds(diffusion, subject.noun, seed=seed)
+    mine, backgrounds = draw_backgrounds(diffusion, subject.name, per_color, seed)
+    others, _ = draw_backgrounds(diffusion, subject.noun, per_color, seed)
     gallery, ids = instance_gallery(subject.noun)
     return {"subject_similarity": subject_similarity(encode(mine), encode(subject.images)),
             "subject_retrieval": retrieval_share(encode(mine), encode(gallery), ids, instance),
             "background_accuracy": background_accuracy(mine, backgrounds, BACKGROUNDS),
             "class_diversity": class_diversity(encode(others)), "subject_pictures": mine, "class_pictures": others}
 
-# %% ../../nbs/demo/08_report.ipynb #8fcd02de
+# %% ../../nbs/demo/08_report.ipynb #37342fdb
 def demo_subject(
     instance: str = SUBJECT,
     count: int = 5, # pictures
@@ -190,12 +191,13 @@ def demo_config(
         seed=seed, trainer={"max_steps": steps}, optimizer={"learning_rate": LEARNING_RATE},
         prior={"weight": prior_weight, "num_class_images": prior_images, "prompts": prompts, "num_inference_steps": 15})
 
-# %% ../../nbs/demo/08_report.ipynb #6e3729c2
+# %% ../../nbs/demo/08_report.ipynb #e6a81f0d
 def teach_subject(
     demo: Demo,
     guard: Guard,
     steps: int = STEPS,
     prior_images: int = PRIOR_IMAGES,
+    per_color: int = 2, # samples on each background, for the figures
 ) -> Run: # the run with prior preservation
     "DreamBooth with and without prior preservation, measured before and after."
     subject, encode = demo_subject(), instance_encoder(demo.classifier)
@@ -206,23 +208,21 @@ def teach_subject(
         config = demo_config(subject.noun, weight, steps, prior_images)
         runs[name] = train_dreambooth(demo.base, subject, config, guard=guard, out=folder)
         seconds[name] = time.perf_counter() - start
-    found = {"before": measure(demo.base, subject, SUBJECT, encode),
-             "after": measure(runs["with"].diffusion, subject, SUBJECT, encode),
-             "after_without_prior": measure(runs["without"].diffusion, subject, SUBJECT, encode)}
+    found = {"before": measure(demo.base, subject, SUBJECT, encode, per_color=per_color),
+             "after": measure(runs["with"].diffusion, subject, SUBJECT, encode, per_color=per_color),
+             "after_without_prior": measure(runs["without"].diffusion, subject, SUBJECT, encode, per_color=per_color)}
     demo.metrics |= {"dreambooth.steps": steps, "dreambooth.seconds": seconds["with"]}
     for key in ("subject_similarity", "subject_retrieval", "class_diversity", "background_accuracy"):
         demo.metrics |= {f"dreambooth.{key}_{when}": values[key] for when, values in found.items()}
-    show_training(demo, subject, runs, found)
+    show_training(demo, subject, runs, found, per_color)
     return runs["with"]
 
-# %% ../../nbs/demo/08_report.ipynb #2f66c358
-def show_training(demo: Demo, subject: Subject, runs: dict, found: dict) -> None:
+# %% ../../nbs/demo/08_report.ipynb #7c9a874c
+def show_training(demo: Demo, subject: Subject, runs: dict, found: dict, per_color: int) -> None:
     "The section on DreamBooth."
     figure, axes = new_figure(8, 2.6)
-    for name, run in runs.items(): curve(axes[0, 0], running_mean(run.history["loss_instance"], 20), label=f"{name} prior")
-    axes[0, 0].set_xlabel("step")
-    axes[0, 0].set_ylabel("instance loss (v, mean square)")
-    axes[0, 0].legend()
+    for name, run in runs.items():
+        curve(run.history["loss_instance"], ax=axes[0, 0], label=f"{name} prior", smooth=0.95, ylabel="instance loss (mean square of v)")
     keys = ("subject_similarity", "subject_retrieval", "background_accuracy", "class_diversity")
     bank = open_bank(runs["with"].folder / "prior")
     section = demo.section("DreamBooth: five pictures of one subject").add(
@@ -232,11 +232,11 @@ def show_training(demo: Demo, subject: Subject, runs: dict, found: dict) -> None
         show_images(bank.images[:16], ncols=16, size=0.7), figure,
         [["", *[k.replace("_", " ") for k in keys]], *[[when.replace("_", " "), *[v[k] for k in keys]] for when, v in found.items()]])
     for title, key in ((f"“{subject.name}”", "subject_pictures"), (f"“{subject.noun}”, the class", "class_pictures")):
-        rows = [p for values in found.values() for p in values[key][::2]]
+        rows = [p for values in found.values() for p in values[key][::per_color]]
         section.add(f"{title} on ten backgrounds, the same seeds. Rows: before; after, with prior preservation; after, without it.",
                     show_images(rows, ncols=10, size=0.95))
 
-# %% ../../nbs/demo/08_report.ipynb #7994be0a
+# %% ../../nbs/demo/08_report.ipynb #bf7fcb44
 def show_guard(demo: Demo, run: Run, guard: Guard) -> None:
     "The guard lets the subject through and blocks what an unsafe prompt draws."
     rows = {}
@@ -253,11 +253,12 @@ def show_guard(demo: Demo, run: Run, guard: Guard) -> None:
         [["prompt", "allowed", "blocked"], *[[p, sum(v.allowed for v in r.verdicts), sum(not v.allowed for v in r.verdicts)]
                                               for p, r in rows.items()]], show_images(shown, titles, ncols=4, size=1.2))
 
-# %% ../../nbs/demo/08_report.ipynb #3f33cde2
+# %% ../../nbs/demo/08_report.ipynb #8e17d2aa
 def run_demo(
     out: Path = Path("demo_out"),   # the folder for the report
     steps: int = STEPS,             # of each DreamBooth training
     prior_images: int = PRIOR_IMAGES, # class pictures for prior preservation
+    per_color: int = 2,             # samples on each background, for the figures
 ) -> dict: # what `metrics.json` holds
     "Run the whole demo and write `report.html` and `metrics.json`."
     start, out = time.perf_counter(), Path(out)
@@ -266,7 +267,7 @@ def run_demo(
     demo, guard = Demo(classifier, base, out), Guard(classifier, threshold=0.5)
     score_pictures(demo)
     map_pictures(demo)
-    run = teach_subject(demo, guard, steps, prior_images)
+    run = teach_subject(demo, guard, steps, prior_images, per_color)
     show_guard(demo, run, guard)
     demo.metrics["seconds"] = time.perf_counter() - start
     lead = (f"Made by nsfw_dreambooth in {demo.metrics['seconds'] / 60:.1f} minutes on this machine: small models trained on drawings "
@@ -278,7 +279,7 @@ def run_demo(
     print(summary(demo.metrics, out))
     return demo.metrics
 
-# %% ../../nbs/demo/08_report.ipynb #4d1c0110
+# %% ../../nbs/demo/08_report.ipynb #8ca35cb9
 def summary(metrics: dict, out: Path) -> str:
     "Ten lines on what happened."
     m = {k.split(".")[-1]: v for k, v in metrics.items()}

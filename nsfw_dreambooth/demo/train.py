@@ -7,7 +7,7 @@ __all__ = ['GUIDANCE_SCALE', 'NUM_STEPS', 'DATA_NOTE', 'held_out_pictures', 'aur
            'judge_classifier', 'draw_nouns', 'judge_diffusion', 'classifier_card', 'diffusion_card', 'judge_all',
            'make_models']
 
-# %% ../../nbs/demo/06_train.ipynb #5a2abf76
+# %% ../../nbs/demo/06_train.ipynb #831fe8fc
 import json
 import time
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ from ..diffusion.sampler import sample
 from ..dreambooth.evaluate import background_names, bootstrap_interval
 from ..moderation.classifier import Classifier
 
-# %% ../../nbs/demo/06_train.ipynb #1fbd4a3c
+# %% ../../nbs/demo/06_train.ipynb #fd449316
 def held_out_pictures(
     views: int = 2, # pictures of each drawing
     seed: int = 0,
@@ -45,7 +45,7 @@ def held_out_pictures(
     rng, shown = np.random.default_rng(seed), [d for d in classifier_drawings(held_out=True) for _ in range(views)]
     return [random_picture(d, rng)[0] for d in shown], shown
 
-# %% ../../nbs/demo/06_train.ipynb #70e4fb82
+# %% ../../nbs/demo/06_train.ipynb #2159e6c7
 def auroc_interval(
     truth: np.ndarray,  # [n] bool
     score: np.ndarray,  # [n], higher means more likely true
@@ -62,7 +62,7 @@ def auroc_interval(
         if 0 < truth[take].sum() < len(take): values.append(roc_auc_score(truth[take], score[take]))
     return float(roc_auc_score(truth, score)), *map(float, np.percentile(values, [2.5, 97.5]))
 
-# %% ../../nbs/demo/06_train.ipynb #a23511ab
+# %% ../../nbs/demo/06_train.ipynb #caedadd6
 def nearest_noun_accuracy(
     queries: np.ndarray,        # [n, d] unit rows
     query_nouns: Sequence[str], # n nouns
@@ -73,7 +73,7 @@ def nearest_noun_accuracy(
     nearest = (queries @ gallery.T).argmax(1)
     return float(np.mean([gallery_nouns[j] == noun for j, noun in zip(nearest, query_nouns, strict=True)]))
 
-# %% ../../nbs/demo/06_train.ipynb #3744e340
+# %% ../../nbs/demo/06_train.ipynb #8583166a
 def judge_classifier(
     classifier: Classifier, # the demo classifier
     seed: int = 0,
@@ -91,11 +91,11 @@ def judge_classifier(
     categories = np.array([d.category for d in shown])
     return {"held_out_hand": HELD_OUT_HAND, "pictures": len(shown), "positives": int(unsafe.sum()),
             "positive_drawings": int(unsafe.sum()) // 2, "auroc": auroc, "auroc_interval": [low, high],
-            "accuracy_by_category": {c: float(right[categories == c].mean()) for c in dict.fromkeys(categories)},
+            "accuracy_by_category": {c: float(right[categories == c].mean()) for c in dict.fromkeys(categories.tolist())},
             "noun_accuracy": float(np.mean([a == b for a, b in zip(NounJudge(classifier)(pictures), nouns, strict=True)])),
             "nearest_noun_accuracy": nearest_noun_accuracy(scores.embeddings, nouns, gallery.embeddings, [d.noun for d in seen])}
 
-# %% ../../nbs/demo/06_train.ipynb #625d4c28
+# %% ../../nbs/demo/06_train.ipynb #00a424f2
 GUIDANCE_SCALE, NUM_STEPS = 3.0, 15   # of every figure in the card
 
 def draw_nouns(
@@ -115,7 +115,7 @@ def draw_nouns(
                       guidance_scale=guidance_scale, num_inference_steps=num_inference_steps, progress=progress)
     return list(pictures), asked, backgrounds
 
-# %% ../../nbs/demo/06_train.ipynb #55bcd0fe
+# %% ../../nbs/demo/06_train.ipynb #e39372de
 def judge_diffusion(
     diffusion: Diffusion,
     judge: NounJudge,
@@ -139,7 +139,7 @@ def judge_diffusion(
             "judge_accuracy_on_drawings": float(judged.mean()), "background_accuracy": float(right.mean()),
             "background_accuracy_interval": bootstrap_interval(right, seed), "vae_psnr_held_out": float(decibels.mean())}
 
-# %% ../../nbs/demo/06_train.ipynb #12844d04
+# %% ../../nbs/demo/06_train.ipynb #af3170fd
 DATA_NOTE = """Drawings of {nouns} nouns from the emoji sets Noto, Noto v1, Fluent, Fluent flat, Twemoji, EmojiOne and Fxemoji,
 and renderings of six kinds of furniture from Sweet Home 3D's catalogues; see NOTICE for their licences. Nothing explicit is
 among them."""
@@ -172,7 +172,7 @@ nearest-neighbour noun accuracy {figures["nearest_noun_accuracy"]:.2f}.
 {figures.get("cost", "About an hour on two CPU cores.")}
 """
 
-# %% ../../nbs/demo/06_train.ipynb #3d873a8d
+# %% ../../nbs/demo/06_train.ipynb #28044c3c
 def diffusion_card(figures: dict) -> str: # Markdown
     "The model card of the demo diffusion model."
     weak = sorted(figures["noun_accuracy_by_noun"].items(), key=lambda kv: kv[1])[:12]
@@ -197,7 +197,7 @@ Weakest nouns: {", ".join(f"{n} ({a:.0%})" for n, a in weak)}.
 {figures.get("cost", "Some hours on two CPU cores.")}
 """
 
-# %% ../../nbs/demo/06_train.ipynb #eab1c1b3
+# %% ../../nbs/demo/06_train.ipynb #0f200e9b
 def judge_all(
     out: Path, # the folder with `classifier` and `diffusion`
     costs: dict | None = None, # "classifier" and "diffusion": a sentence on what the training cost
@@ -212,7 +212,7 @@ def judge_all(
         write_atomic(Path(out) / name / "figures.json", json.dumps(figures[name], indent=1))
     return figures
 
-# %% ../../nbs/demo/06_train.ipynb #2b1c5f05
+# %% ../../nbs/demo/06_train.ipynb #7309a574
 def make_models(
     out: Path | None = None, # default: the package's own folder
 ) -> dict: # figures
@@ -226,7 +226,7 @@ def make_models(
     costs["diffusion"] = f"{(time.time() - start) / 60:.0f} minutes on {torch.get_num_threads()} CPU threads in the last run."
     return judge_all(out, costs)
 
-# %% ../../nbs/demo/06_train.ipynb #c95b64c4
+# %% ../../nbs/demo/06_train.ipynb #3b2fcd9d
 #| eval: false
 if __name__ == "__main__":
     print(json.dumps(make_models(), indent=1))
