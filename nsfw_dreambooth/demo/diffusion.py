@@ -6,7 +6,7 @@
 __all__ = ['IDENTIFIERS', 'PROMPT_WORDS', 'new_tokenizer', 'new_text_encoder', 'new_unet', 'new_scheduler', 'latent_stock',
            'latent_batch', 'DemoDiffusionModule', 'save_diffusion', 'train_diffusion']
 
-# %% ../../nbs/demo/04_diffusion.ipynb #50dd31e9
+# %% ../../nbs/demo/04_diffusion.ipynb #ceb033b4
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from .autoencoder import to_tensor
 from .fit import fit, warmup_cosine, work_folder
 from .world import BACKGROUNDS, Drawing, all_drawings, caption, random_picture
 
-# %% ../../nbs/demo/04_diffusion.ipynb #5eae0a46
+# %% ../../nbs/demo/04_diffusion.ipynb #2699fc70
 IDENTIFIERS = ("sks", "zwx", "ohwx", "xjy", "pqv", "mkz")
 PROMPT_WORDS = """a an the of on in at with and to photo picture image drawing painting sketch rendering illustration icon close up
 background close-up cropped bright dark good clean dirty cool nice small large big weird my one his her two many front side top
@@ -46,7 +46,7 @@ def new_tokenizer(
     tokens = list(dict.fromkeys(tokens)) + ["<|startoftext|>", "<|endoftext|>"]
     return CLIPTokenizer(vocab={t: i for i, t in enumerate(tokens)}, merges=merges, model_max_length=max_length)
 
-# %% ../../nbs/demo/04_diffusion.ipynb #ef4f8c48
+# %% ../../nbs/demo/04_diffusion.ipynb #baeda0d4
 def new_text_encoder(
     tokenizer: CLIPTokenizer,
 ) -> CLIPTextModel:
@@ -69,7 +69,7 @@ def new_scheduler() -> DDIMScheduler:
     return DDIMScheduler(num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction",
                          clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing", steps_offset=1)
 
-# %% ../../nbs/demo/04_diffusion.ipynb #9f93cb1a
+# %% ../../nbs/demo/04_diffusion.ipynb #f0decf47
 @torch.no_grad()
 def latent_stock(
     vae: AutoencoderKL,
@@ -94,7 +94,7 @@ def latent_stock(
         stock["background"] += backgrounds
     return stock | {k: torch.cat(stock[k]) for k in ("mean", "std")}
 
-# %% ../../nbs/demo/04_diffusion.ipynb #34e3c3c9
+# %% ../../nbs/demo/04_diffusion.ipynb #f40f9343
 def latent_batch(
     i: int,        # batch number
     stock: dict,   # from `latent_stock`
@@ -113,7 +113,7 @@ def latent_batch(
     return {"latents": mean + std * torch.randn(mean.shape, generator=g), "noise": torch.randn(mean.shape, generator=g),
             "t": torch.randint(1000, (size,), generator=g), "tokens": tokens}
 
-# %% ../../nbs/demo/04_diffusion.ipynb #c8bec10c
+# %% ../../nbs/demo/04_diffusion.ipynb #d54f72b2
 class DemoDiffusionModule(pl.LightningModule):
     "Trains the demo's UNet and text encoder."
     def __init__(self, tokenizer: CLIPTokenizer, steps: int, learning_rate: float = 1e-3, ema_decay: float = 0.998):
@@ -143,7 +143,7 @@ class DemoDiffusionModule(pl.LightningModule):
         optimizer = torch.optim.AdamW(groups, self.learning_rate, betas=(0.9, 0.99), fused=True)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup_cosine(optimizer, self.steps), "interval": "step"}}
 
-# %% ../../nbs/demo/04_diffusion.ipynb #d6798613
+# %% ../../nbs/demo/04_diffusion.ipynb #22b5d7b9
 def save_diffusion(
     folder: Path, # where to
     tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, unet: UNet2DConditionModel, vae: AutoencoderKL,
@@ -155,7 +155,7 @@ def save_diffusion(
     pipe.to(torch.float16 if half else torch.float32).save_pretrained(folder, safe_serialization=True)
     pipe.to(torch.float32)
 
-# %% ../../nbs/demo/04_diffusion.ipynb #b4fd5aff
+# %% ../../nbs/demo/04_diffusion.ipynb #932ceead
 def train_diffusion(
     vae: AutoencoderKL,
     drawings: list[Drawing],
