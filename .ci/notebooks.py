@@ -22,7 +22,8 @@ TUTORIALS = ROOT / "nbs" / "tutorials"  # these run from the wheel: see package.
 def environment(flags: str) -> dict[str, str]:
     "One thread a notebook, this checkout on the path, and no network unless the `net` cells are wanted."
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    env = {"PYTHONPATH": path, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    # two processes share the cores: an OpenMP thread that waits must not spin on the other's core
+    env = {"PYTHONPATH": path, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"}
     return env if "net" in flags.split() else {**env, "HF_HUB_OFFLINE": "1"}
 
 

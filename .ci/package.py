@@ -53,7 +53,8 @@ def clean_environment(folder: Path, python: Path) -> dict[str, str]:
     "Nothing of this checkout and nothing of this user's Jupyter: only the clean environment."
     jupyter = {name: str(folder / "jupyter") for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")}
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    return {**jupyter, "PATH": path, "PYTHONPATH": "", "VIRTUAL_ENV": "", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    quiet = {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0", "HF_HUB_OFFLINE": "1"}
+    return {**jupyter, **quiet, "PATH": path, "PYTHONPATH": "", "VIRTUAL_ENV": ""}
 
 
 def import_wheel(python: Path, folder: Path, env: dict[str, str]) -> str:
