@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tally import BIN, ROOT, CheckFailed, Result, sh, summary
 
-TIMEOUT, SLOW_TIMEOUT = 900, 7200  # seconds a notebook
+TIMEOUT, SLOW_TIMEOUT = 300, 7200  # seconds a notebook
 TUTORIALS = ROOT / "nbs" / "tutorials"  # these run from the wheel: see package.py
 
 
