@@ -18,7 +18,7 @@ SITE, STAGE, NBS = ROOT / "_docs", ROOT / "_proc", ROOT / "nbs"
 # Sections of the sidebar, in reading order: folders, and notebooks that stand alone
 SECTIONS = {
     "core": "Core", "moderation": "Moderation", "diffusion": "Diffusion", "dreambooth": "DreamBooth",
-    "guarded": "Guarded", "demo": "Demo", "cli": "Commands", "widgets": "Widgets",
+    "guarded": "Guarded", "demo": "Demo", "commands": "Commands", "cli": "Commands", "widgets": "Widgets",
     "tutorials": "Tutorials", "benchmarks": "Benchmarks",
 }  # fmt: skip
 KATEX = re.compile(r"https://cdn\.jsdelivr\.net/npm/katex@([\d.]+)/dist")

@@ -6,7 +6,7 @@
 __all__ = ['Verdict', 'picture_or_reason', 'rows_or_reasons', 'fault', 'unsafe_columns', 'check_threshold', 'Guard', 'judge',
            'verdict_of', 'GenerationResult', 'verdicts_on', 'expanded', 'generate', 'save_result']
 
-# %% ../nbs/10_guarded.ipynb #5f016b8d
+# %% ../nbs/10_guarded.ipynb #bfb84e62
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,14 +16,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .core.artifacts import write_atomic
+from .core.artifacts import GuardError, write_atomic
 from .core.images import ImageError, ImageSource, image_sources, load_image
-from .diffusion.sampler import sample
-from .dreambooth.prior import GuardError
-from .dreambooth.subject import expand
 from .moderation.classifier import Classifier
 
-# %% ../nbs/10_guarded.ipynb #1c1217ec
+# %% ../nbs/10_guarded.ipynb #1c39a28c
 @dataclass(frozen=True)
 class Verdict:
     "What a guard says of one picture; true where it is allowed."
@@ -37,7 +34,7 @@ class Verdict:
 
     def __bool__(self) -> bool: return self.allowed
 
-# %% ../nbs/10_guarded.ipynb #81a2889a
+# %% ../nbs/10_guarded.ipynb #9d9653a8
 def picture_or_reason(
     source: ImageSource, # path, bytes, PIL or array
 ) -> np.ndarray | str: # uint8 [h, w, 3], or why there is none
@@ -49,7 +46,7 @@ def picture_or_reason(
     except Exception as error:
         return f"unreadable picture ({type(error).__name__}): {error}"
 
-# %% ../nbs/10_guarded.ipynb #d658acb5
+# %% ../nbs/10_guarded.ipynb #21d746d5
 def rows_or_reasons(
     classifier: Classifier, # or anything that gives `probs` and `labels` for a list of pictures
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3]
@@ -67,7 +64,7 @@ def rows_or_reasons(
         if len(images) == 1: return [f"the classifier failed ({type(error).__name__}): {error}"]
         return [row for image in images for row in rows_or_reasons(classifier, [image])]
 
-# %% ../nbs/10_guarded.ipynb #83b9fcbd
+# %% ../nbs/10_guarded.ipynb #7948b2aa
 def fault(
     row: np.ndarray, # [c] what a classifier gave for one picture
 ) -> str: # empty for a row of probabilities
@@ -77,7 +74,7 @@ def fault(
     if len(outside): return f"the classifier gave a probability of {outside[0]:.4g}, not 0 to 1"
     return "" if abs(row.sum() - 1) <= 1e-3 else f"the classifier's probabilities sum to {row.sum():.4g}, not to 1"
 
-# %% ../nbs/10_guarded.ipynb #35c847f6
+# %% ../nbs/10_guarded.ipynb #bc1d9732
 def unsafe_columns(
     classifier: Classifier, # what will judge
     unsafe_labels: Sequence[str] | None = None, # its labels to block; None: those it names unsafe itself
@@ -91,7 +88,7 @@ def unsafe_columns(
         raise GuardError(f"the classifier {what}: set unsafe_labels to some of {', '.join(labels)}")
     return [labels.index(name) for name in dict.fromkeys(wanted)]
 
-# %% ../nbs/10_guarded.ipynb #1f191f71
+# %% ../nbs/10_guarded.ipynb #e7d30995
 def check_threshold(
     threshold: float, # 0 blocks everything, 1 what is unsafe beyond doubt
 ) -> float: # the same
@@ -100,7 +97,7 @@ def check_threshold(
         raise GuardError(f"threshold is {threshold!r}: give a number from 0 (blocks everything) to 1")
     return float(threshold)
 
-# %% ../nbs/10_guarded.ipynb #ce47c873
+# %% ../nbs/10_guarded.ipynb #0f81492a
 class Guard:
     "Judges pictures by a classifier, and blocks what it cannot judge."
 
@@ -135,7 +132,7 @@ class Guard:
         count["blocked"] += sum(not verdict.allowed for verdict in verdicts)
         return verdicts
 
-# %% ../nbs/10_guarded.ipynb #170131f4
+# %% ../nbs/10_guarded.ipynb #f4d90a85
 def judge(
     guard: Guard,
     pictures: Sequence[np.ndarray | str], # uint8 pictures [h, w, 3], or why there is none
@@ -145,7 +142,7 @@ def judge(
     rows = iter(rows_or_reasons(guard.classifier, [one for one in pictures if not isinstance(one, str)]))
     return [verdict_of(guard, one if isinstance(one, str) else next(rows), stage) for one in pictures]
 
-# %% ../nbs/10_guarded.ipynb #7af6d480
+# %% ../nbs/10_guarded.ipynb #24327b0a
 def verdict_of(
     guard: Guard,
     row: np.ndarray | str, # [c] probabilities, or why there are none
@@ -160,7 +157,7 @@ def verdict_of(
     reason = " ".join(reason.split())
     return Verdict(allowed, p_unsafe, guard.threshold, reason, stage, guard.model_id, guard.model_hash)
 
-# %% ../nbs/10_guarded.ipynb #42ee4203
+# %% ../nbs/10_guarded.ipynb #21503914
 @dataclass(frozen=True, eq=False)
 class GenerationResult:
     "What was drawn: n places, one a picture that was asked for."
@@ -177,7 +174,7 @@ class GenerationResult:
     @property
     def blocked(self) -> int: return len(self) - len(self.allowed)
 
-# %% ../nbs/10_guarded.ipynb #2699b20e
+# %% ../nbs/10_guarded.ipynb #a23ca50f
 def verdicts_on(
     guard: Guard | None, # None allows everything
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3]
@@ -190,20 +187,22 @@ def verdicts_on(
         raise GuardError(f"the guard gave {len(verdicts)} verdicts for {len(images)} pictures: none is handed out")
     return verdicts
 
-# %% ../nbs/10_guarded.ipynb #63afa64e
+# %% ../nbs/10_guarded.ipynb #be5f9195
 def expanded(
     source, # a run with `.subject`, or a `Diffusion`
     prompts: Sequence[str], # perhaps with `{subject}`
 ) -> list[str]: # as the model gets them
     "Put the subject's name into prompts; raises `GuardError` where there is no subject to put in."
     subject = getattr(source, "subject", None)
-    if subject is not None: return [expand(prompt, subject) for prompt in prompts]
+    if subject is not None:
+        from nsfw_dreambooth.dreambooth.subject import expand
+        return [expand(prompt, subject) for prompt in prompts]
     nameless = next((prompt for prompt in prompts if "{subject}" in prompt), None)
     if nameless is not None:
         raise GuardError(f"prompt {nameless[:60]!r} has {{subject}}, but a base model has none: give a run, or a noun")
     return list(prompts)
 
-# %% ../nbs/10_guarded.ipynb #37496f6b
+# %% ../nbs/10_guarded.ipynb #252578f4
 def generate(
     source, # a run of `train_dreambooth`, or a `Diffusion`
     prompt: str | Sequence[str], # `{subject}` stands for a run's subject
@@ -217,6 +216,7 @@ def generate(
     **sampling, # further arguments of `diffusion.sampler.sample`, e.g. `scheduler`, `height`, `progress`
 ) -> GenerationResult: # the pictures of the first prompt, then those of the next
     "Draw pictures and hand out those that the guard allows."
+    from nsfw_dreambooth.diffusion.sampler import sample
     prompts = expanded(source, [prompt] if isinstance(prompt, str) else list(prompt))
     images = sample(getattr(source, "diffusion", source), prompts, negative_prompt=negative_prompt, seed=seed,
                     num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
@@ -226,7 +226,7 @@ def generate(
     each = [prompt for prompt in prompts for _ in range(num_images_per_prompt)]
     return GenerationResult(shown, verdicts, each, list(range(seed, seed + len(shown))))
 
-# %% ../nbs/10_guarded.ipynb #ec348361
+# %% ../nbs/10_guarded.ipynb #8ced5b4c
 def save_result(
     result: GenerationResult,
     folder: str | Path, # made if need be; the pictures of an earlier result in it are removed

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['new_figure', 'show_images', 'image_grid', 'scatter_labels', 'running_mean', 'curve']
 
-# %% ../../nbs/core/03_plots.ipynb #9930fc40
+# %% ../../nbs/core/03_plots.ipynb #468c33dc
 from collections.abc import Sequence
 from math import ceil
 
@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# %% ../../nbs/core/03_plots.ipynb #9c8fb857
+# %% ../../nbs/core/03_plots.ipynb #1b95299a
 def new_figure(
     width: float, # inches
     height: float, # inches
@@ -28,7 +28,7 @@ def new_figure(
     plt.close(figure)
     return figure, axes
 
-# %% ../../nbs/core/03_plots.ipynb #36614a52
+# %% ../../nbs/core/03_plots.ipynb #159847bb
 def show_images(
     images: Sequence[np.ndarray], # uint8 pictures [h, w, 3], of any sizes
     titles: Sequence[str] | None = None, # one line above each picture
@@ -49,7 +49,7 @@ def show_images(
             axes.flat[i].set_title(titles[i], fontsize=7, pad=2)
     return figure
 
-# %% ../../nbs/core/03_plots.ipynb #54ed41ee
+# %% ../../nbs/core/03_plots.ipynb #a2eb7cad
 def image_grid(
     images: Sequence[np.ndarray], # uint8 pictures [h, w, 3]
     ncols: int = 8, # pictures in a row
@@ -67,31 +67,35 @@ def image_grid(
         grid[top:top + image.shape[0], left:left + image.shape[1]] = image
     return grid
 
-# %% ../../nbs/core/03_plots.ipynb #b979c4a0
+# %% ../../nbs/core/03_plots.ipynb #645fa094
 def scatter_labels(
     xy: np.ndarray, # [n, 2] positions
     labels: Sequence[str], # [n] the label of each point
     ax: Axes | None = None, # where to draw; None makes a new figure
     point_size: float = 6, # area of a point, in points squared
     max_legend: int = 12, # more labels than this are written into the map
+    background: str | None = None, # a label whose points are only the ground for the others: small, light grey, beneath
 ) -> Axes: # `.figure` shows it
     "A map of points, one colour a label."
     if ax is None:
         ax = new_figure(4.5, 3.6)[1][0, 0]
     xy, labels = np.asarray(xy), np.asarray([str(label) for label in labels])
-    names = sorted(set(labels.tolist()))
+    names = sorted({*labels.tolist()} - {background})
     colors = matplotlib.colormaps["tab10" if len(names) <= 10 else "tab20"].colors
     for i, name in enumerate(names):
         points, color = xy[labels == name], colors[i%len(colors)]
         ax.scatter(*points.T, s=point_size, color=color, label=name, linewidths=0, alpha=.8)
         if len(names) > max_legend:
             ax.annotate(name, np.median(points, axis=0), fontsize=6, ha="center", va="center")
+    if background in labels.tolist():
+        points = xy[labels == background]
+        ax.scatter(*points.T, s=point_size/3, color="lightgrey", label=background, linewidths=0, zorder=.5)
     ax.set(xticks=[], yticks=[])
     if names and len(names) <= max_legend:
         ax.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, .5), markerscale=2)
     return ax
 
-# %% ../../nbs/core/03_plots.ipynb #6f2803b9
+# %% ../../nbs/core/03_plots.ipynb #50cbffe4
 def running_mean(
     y: Sequence[float], # [n] values
     smooth: float, # weight of the past, 0 (the values themselves) to below 1
@@ -103,7 +107,7 @@ def running_mean(
         means[i] = total/(1 - smooth**(i + 1))
     return means
 
-# %% ../../nbs/core/03_plots.ipynb #d5583e33
+# %% ../../nbs/core/03_plots.ipynb #8606013a
 def curve(
     y: Sequence[float], # [n] values
     x: Sequence[float] | None = None, # [n] positions; None counts from 0

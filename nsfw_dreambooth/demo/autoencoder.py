@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 
-from .fit import fit, warmup_cosine, work_folder
+from .fit import fit, hold_then_decay, work_folder
 from .world import Drawing, random_picture
 
 # %% ../../nbs/demo/03_autoencoder.ipynb #123dc85d
@@ -71,7 +71,7 @@ class AutoencoderModule(pl.LightningModule):
 
     def configure_optimizers(self) -> dict:
         optimizer = torch.optim.AdamW(self.vae.parameters(), self.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup_cosine(optimizer, self.steps), "interval": "step"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": hold_then_decay(optimizer, self.steps), "interval": "step"}}
 
 # %% ../../nbs/demo/03_autoencoder.ipynb #bc84677f
 @torch.no_grad()

@@ -20,7 +20,7 @@ from PIL import Image, ImageFilter
 
 from ..core.artifacts import demo_path, write_atomic
 from .autoencoder import to_tensor
-from .fit import fit, warmup_cosine, work_folder
+from .fit import fit, hold_then_decay, work_folder
 from .world import BACKGROUNDS, Drawing, all_drawings, classifier_drawings, compose
 from ..moderation.classifier import Classifier, save_classifier
 
@@ -58,8 +58,8 @@ def augmented_picture(
     return mark
 
 # %% ../../nbs/demo/05_classifier.ipynb #94577f58
-ARCHITECTURE = "vit_tiny_r_s16_p8_224"  # a ViT 192 wide behind one convolution: it learns much sooner from few pictures
-MODEL_ARGS = {"img_size": 64, "patch_size": 2, "depth": 4}  # 65 tokens
+ARCHITECTURE = "xcit_tiny_12_p16_224"  # 192 wide; its convolutions let it learn from a thousand drawings
+MODEL_ARGS = {"img_size": 64, "depth": 6, "cls_attn_layers": 1}  # 17 tokens
 DATA_CONFIG = {"input_size": (3, 64, 64), "interpolation": "bicubic", "crop_pct": 1.0, "mean": (0.5,) * 3, "std": (0.5,) * 3}
 
 def noun_names() -> list[str]:
@@ -91,7 +91,7 @@ class NounModule(pl.LightningModule):
         groups = [{"params": [p for p in self.parameters() if p.ndim > 1], "weight_decay": 0.05},
                   {"params": [p for p in self.parameters() if p.ndim < 2], "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, self.learning_rate, betas=(0.9, 0.98), fused=True)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup_cosine(optimizer, self.steps), "interval": "step"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": hold_then_decay(optimizer, self.steps), "interval": "step"}}
 
 # %% ../../nbs/demo/05_classifier.ipynb #7be4ed64
 def noun_batch(
@@ -108,7 +108,7 @@ def noun_batch(
 
 # %% ../../nbs/demo/05_classifier.ipynb #7551e532
 def train_vit(
-    steps: int = 2600,
+    steps: int = 9000,
     batch_size: int = 32,
     folder: Path | None = None, # for checkpoints; default: the user's cache
 ) -> torch.nn.Module: # a timm ViT whose head tells nouns

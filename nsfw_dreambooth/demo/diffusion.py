@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['IDENTIFIERS', 'PROMPT_WORDS', 'new_tokenizer', 'new_text_encoder', 'new_unet', 'new_scheduler', 'latent_stock',
-           'latent_batch', 'DemoDiffusionModule', 'save_diffusion', 'train_diffusion']
+           'rows_by_caption', 'noisy_times', 'latent_batch', 'stable_target', 'DemoDiffusionModule', 'save_diffusion',
+           'train_diffusion']
 
 # %% ../../nbs/demo/04_diffusion.ipynb #ceb033b4
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from .autoencoder import to_tensor
-from .fit import fit, warmup_cosine, work_folder
+from .fit import fit, hold_then_decay, work_folder
 from .world import BACKGROUNDS, Drawing, all_drawings, caption, random_picture
 
 # %% ../../nbs/demo/04_diffusion.ipynb #2699fc70
@@ -60,13 +61,13 @@ def new_unet() -> UNet2DConditionModel:
     "The demo UNet, untrained."
     return UNet2DConditionModel(
         sample_size=8, in_channels=16, out_channels=16, layers_per_block=1, block_out_channels=(96, 192),
-        down_block_types=("CrossAttnDownBlock2D",) * 2, up_block_types=("CrossAttnUpBlock2D",) * 2, norm_num_groups=16,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), norm_num_groups=16,
         cross_attention_dim=128, attention_head_dim=4, resnet_time_scale_shift="scale_shift",
         addition_embed_type="text", addition_embed_type_num_heads=4)
 
 def new_scheduler() -> DDIMScheduler:
-    "A cosine schedule (Nichol & Dhariwal, 2021), which ends in pure noise; the UNet predicts v (Salimans & Ho, 2022, appendix D)."
-    return DDIMScheduler(num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction",
+    "The linear schedule of DDPM (Ho et al., 2020), which is noisy for long; the UNet predicts v (Salimans & Ho, 2022, appendix D)."
+    return DDIMScheduler(num_train_timesteps=1000, beta_schedule="linear", prediction_type="v_prediction",
                          clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing", steps_offset=1)
 
 # %% ../../nbs/demo/04_diffusion.ipynb #f0decf47
@@ -77,46 +78,86 @@ def latent_stock(
     count: int,   # pictures
     seed: int = 0,
     progress: bool = True,
-) -> dict: # "mean", "std" float16 [count, 16, 8, 8]; "noun", "background": lists of str
+) -> dict: # "mean" float16 [count, 16, 8, 8]; "noun", "background": lists of str
     "Encode `count` random pictures, the nouns in equal shares."
     from tqdm.auto import tqdm
     rng = np.random.default_rng(seed)
     by_noun = {}
     for d in drawings: by_noun.setdefault(d.noun, []).append(d)
-    nouns, stock = list(by_noun), {"mean": [], "std": [], "noun": [], "background": []}
+    nouns, stock = list(by_noun), {"mean": [], "noun": [], "background": []}
     for start in tqdm(range(0, count, 64), desc="latents", disable=not progress):
         names = [nouns[(start + j) % len(nouns)] for j in range(min(64, count - start))]
         pictures, backgrounds = zip(*[random_picture(by_noun[n][rng.integers(len(by_noun[n]))], rng) for n in names], strict=True)
-        posterior = vae.encode(to_tensor(pictures)).latent_dist
-        stock["mean"].append(posterior.mean.half())
-        stock["std"].append(posterior.std.half())
+        stock["mean"].append(vae.encode(to_tensor(pictures)).latent_dist.mean.half())
         stock["noun"] += names
         stock["background"] += backgrounds
-    return stock | {k: torch.cat(stock[k]) for k in ("mean", "std")}
+    return stock | {"mean": torch.cat(stock["mean"])}
+
+def rows_by_caption(
+    stock: dict, # from `latent_stock`
+) -> dict: # (noun, background), (noun, None) and (None, None) -> int64 [k], rows of the stock that the caption fits
+    "Which pictures a caption may mean."
+    rows = {}
+    for i, (noun, background) in enumerate(zip(stock["noun"], stock["background"], strict=True)):
+        for key in ((noun, background), (noun, None), (None, None)): rows.setdefault(key, []).append(i)
+    return {key: torch.tensor(value) for key, value in rows.items()}
 
 # %% ../../nbs/demo/04_diffusion.ipynb #f40f9343
+def noisy_times(
+    size: int,
+    generator: torch.Generator,
+    uniform: float = 0.2, # share drawn uniformly, so that the ends are seen too
+) -> torch.Tensor: # int64 [size] in 0..999
+    "Timesteps, most of them from the middle, where the noun is decided (logit-normal: Esser et al., 2024, section 3.1)."
+    t = torch.where(torch.rand(size, generator=generator) < uniform, torch.rand(size, generator=generator),
+                    torch.sigmoid(torch.randn(size, generator=generator) + 0.3))
+    return (1000 * t).long().clamp(max=999)
+
 def latent_batch(
     i: int,        # batch number
     stock: dict,   # from `latent_stock`
+    fitting: dict, # from `rows_by_caption`
     tokenizer: CLIPTokenizer,
     size: int,     # pictures in a batch
     no_caption: float = 0.1,    # share of empty captions, which classifier-free guidance needs (Ho & Salimans, 2021)
     no_background: float = 0.15, # share of captions that leave the background out
-) -> dict: # "latents", "noise" [size, 16, 8, 8], "t" [size], "tokens" [size, length]
+    most: int = 128,            # references of a caption
+) -> dict: # "latents", "noise" [size, 16, 8, 8], "t" [size], "tokens" [size, length], "references": list of [k, 16, 8, 8]
     "Batch `i`: latents, noise, timesteps and tokens, all drawn from the batch number."
     g, rng = torch.Generator().manual_seed(i), np.random.default_rng((7, i))
     rows = torch.randint(len(stock["mean"]), (size,), generator=g)
-    mean, std = stock["mean"][rows].float(), stock["std"][rows].float()
-    texts = [caption(stock["noun"][r], None if rng.random() < no_background else stock["background"][r]) for r in rows]
-    texts = ["" if rng.random() < no_caption else t for t in texts]
-    tokens = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-    return {"latents": mean + std * torch.randn(mean.shape, generator=g), "noise": torch.randn(mean.shape, generator=g),
-            "t": torch.randint(1000, (size,), generator=g), "tokens": tokens}
+    latents = stock["mean"][rows].float()
+    keys = [(stock["noun"][r], None if rng.random() < no_background else stock["background"][r]) for r in rows]
+    keys = [(None, None) if rng.random() < no_caption else key for key in keys]
+    others = [fitting[key][torch.randint(len(fitting[key]), (most,), generator=g)] if len(fitting[key]) > most
+              else fitting[key][fitting[key] != r] for key, r in zip(keys, rows, strict=True)]
+    references = [torch.cat([x[None], stock["mean"][o].float()]) for x, o in zip(latents, others, strict=True)]
+    tokens = tokenizer([caption(*key) if key[0] else "" for key in keys], padding="max_length", truncation=True,
+                       return_tensors="pt").input_ids
+    return {"latents": latents, "noise": torch.randn(latents.shape, generator=g), "t": noisy_times(size, g), "tokens": tokens,
+            "references": references}
+
+# %% ../../nbs/demo/04_diffusion.ipynb #df4da281
+def stable_target(
+    scheduler: DDIMScheduler,
+    x_t: torch.Tensor, # [n, c, h, w], noisy latents
+    t: torch.Tensor,   # int64 [n]
+    references: list[torch.Tensor], # n of [k, c, h, w]: clean latents that each may come from, the true one among them
+) -> torch.Tensor: # [n, c, h, w]
+    "The v that a perfect model predicts where only `references` exist: of the posterior mean of the clean latents."
+    alpha_bar = scheduler.alphas_cumprod[t].double()
+    found = []
+    for x, a, clean in zip(x_t.double(), alpha_bar, references, strict=True):
+        away = (x - a.sqrt() * clean.double()).square().flatten(1).sum(1)
+        weights = (-away / (2 * (1 - a))).softmax(0)
+        mean = (weights.view(-1, 1, 1, 1) * clean.double()).sum(0)
+        found.append((a.sqrt() * x - mean) / (1 - a).sqrt())
+    return torch.stack(found).to(x_t.dtype)
 
 # %% ../../nbs/demo/04_diffusion.ipynb #d54f72b2
 class DemoDiffusionModule(pl.LightningModule):
     "Trains the demo's UNet and text encoder."
-    def __init__(self, tokenizer: CLIPTokenizer, steps: int, learning_rate: float = 1e-3, ema_decay: float = 0.998):
+    def __init__(self, tokenizer: CLIPTokenizer, steps: int, learning_rate: float = 1e-3, ema_decay: float = 0.999):
         super().__init__()
         torch.manual_seed(0)
         self.net = torch.nn.ModuleDict({"unet": new_unet(), "text_encoder": new_text_encoder(tokenizer)})
@@ -126,7 +167,7 @@ class DemoDiffusionModule(pl.LightningModule):
     def training_step(self, batch: dict, _: int) -> torch.Tensor:
         states = self.net["text_encoder"](batch["tokens"])[0]
         x_t = self.scheduler.add_noise(batch["latents"], batch["noise"], batch["t"])
-        target = self.scheduler.get_velocity(batch["latents"], batch["noise"], batch["t"])
+        target = stable_target(self.scheduler, x_t, batch["t"], batch["references"])
         loss = F.mse_loss(self.net["unet"](x_t, batch["t"], states).sample, target)
         self.log("loss", loss, prog_bar=True)
         return loss
@@ -141,7 +182,7 @@ class DemoDiffusionModule(pl.LightningModule):
         groups = [{"params": [p for p in decay if id(p) not in embeddings], "weight_decay": 0.01},
                   {"params": plain + [p for p in decay if id(p) in embeddings], "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, self.learning_rate, betas=(0.9, 0.99), fused=True)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": warmup_cosine(optimizer, self.steps), "interval": "step"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": hold_then_decay(optimizer, self.steps), "interval": "step"}}
 
 # %% ../../nbs/demo/04_diffusion.ipynb #22b5d7b9
 def save_diffusion(
@@ -160,8 +201,8 @@ def train_diffusion(
     vae: AutoencoderKL,
     drawings: list[Drawing],
     steps: int = 20000,
-    batch_size: int = 32,
-    stock_size: int = 24000,    # pictures encoded beforehand
+    batch_size: int = 16,
+    stock_size: int = 16000,    # pictures encoded beforehand
     folder: Path | None = None, # for checkpoints; default: the user's cache
 ) -> tuple[CLIPTokenizer, CLIPTextModel, UNet2DConditionModel]:
     "The demo's tokenizer, text encoder and UNet, trained (resumes)."
@@ -169,5 +210,7 @@ def train_diffusion(
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "stock.pt").exists(): torch.save(latent_stock(vae, drawings, stock_size), folder / "stock.pt")
     stock = torch.load(folder / "stock.pt", weights_only=True)
-    module = fit(DemoDiffusionModule(tokenizer, steps), lambda i: latent_batch(i, stock, tokenizer, batch_size), steps, folder)
+    fitting = rows_by_caption(stock)
+    module = fit(DemoDiffusionModule(tokenizer, steps), lambda i: latent_batch(i, stock, fitting, tokenizer, batch_size),
+                 steps, folder)
     return tokenizer, module.ema.module["text_encoder"], module.ema.module["unet"]

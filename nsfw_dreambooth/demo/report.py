@@ -105,7 +105,7 @@ def map_pictures(demo: Demo, per_drawing: int = 2, seed: int = 0) -> None:
     scores = demo.classifier(pictures)
     xy = project(scores, seed=seed).xy
     figure, axes = new_figure(11, 4.8, 1, 2)
-    scatter_labels(xy, [d.noun if d.noun in named else "other" for d in shown], ax=axes[0, 0])
+    scatter_labels(xy, [d.noun if d.noun in named else "other" for d in shown], ax=axes[0, 0], background="other")
     scatter_labels(xy, [d.category for d in shown], ax=axes[0, 1])
     axes[0, 0].set_title("by noun")
     axes[0, 1].set_title("by category of the policy")

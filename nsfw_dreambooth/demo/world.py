@@ -113,11 +113,12 @@ def caption(
 def random_picture(
     drawing: Drawing,
     rng: np.random.Generator,
-    scales: tuple[float, float] = (0.65, 0.9), # least and largest side, as a share of the picture
+    scales: tuple[float, float] = (0.75, 0.9),  # least and largest side, as a share of the picture
+    places: tuple[float, float] = (0.25, 0.75), # least and largest place in the free room, x and y
 ) -> tuple[np.ndarray, str]: # uint8 [64, 64, 3] and the name of its background
     "A picture of a drawing at a random size, place, side and background."
     background = list(BACKGROUNDS)[rng.integers(len(BACKGROUNDS))]
-    picture = compose(drawing.rgba, background, rng.uniform(*scales), tuple(rng.random(2)), bool(rng.integers(2)))
+    picture = compose(drawing.rgba, background, rng.uniform(*scales), tuple(rng.uniform(*places, 2)), bool(rng.integers(2)))
     return picture, background
 
 # %% ../../nbs/demo/01_world.ipynb #0dec2ddd
@@ -132,6 +133,6 @@ def subject_pictures(
     if not views: raise KeyError(f"no instance {instance!r} in the demo world; choose one of {', '.join(SUBJECTS)}")
     sides = [views[i * len(views) // count % len(views)] for i in range(count)]
     backgrounds = rng.permutation(list(BACKGROUNDS))[:count] if count <= len(BACKGROUNDS) else rng.choice(list(BACKGROUNDS), count)
-    shots = [compose(d.rgba, b, rng.uniform(0.7, 0.9), tuple(rng.random(2)), d.kind == "emoji" and bool(rng.integers(2)))
+    shots = [compose(d.rgba, b, rng.uniform(0.75, 0.9), tuple(rng.uniform(0.25, 0.75, 2)), d.kind == "emoji" and bool(rng.integers(2)))
              for d, b in zip(sides, backgrounds, strict=True)]
     return shots, [str(b) for b in backgrounds]

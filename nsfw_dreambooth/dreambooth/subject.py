@@ -6,7 +6,8 @@
 __all__ = ['TEMPLATE', 'SubjectError', 'article', 'put_in', 'Subject', 'expand', 'crop', 'Samples', 'encode_samples',
            'picture_size', 'pick', 'draw_sample', 'InstancePriorDataset', 'StepSampler']
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #f8e1d307
+# %% ../../nbs/dreambooth/00_subject.ipynb #3db5cb28
+import itertools
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,20 +23,20 @@ from torch.utils.data import Dataset, Sampler
 from ..core.artifacts import NSFWDreamBoothError, hash_json, hash_state
 from ..core.images import ImageSource, load_images
 from ..core.rng import generator
-from ..diffusion.latents import encode_moments, sample_latents, to_model_range
+from ..diffusion.latents import draw_latents, encode_moments, to_model_range
 from ..diffusion.pipeline import Diffusion
 from ..diffusion.text import tokenize
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #af7c1d95
+# %% ../../nbs/dreambooth/00_subject.ipynb #ed463b0b
 class SubjectError(NSFWDreamBoothError):
     "A subject that cannot be trained: no pictures, no noun, or captions that do not fit."
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #9abf3242
+# %% ../../nbs/dreambooth/00_subject.ipynb #cf833843
 TEMPLATE = "a photo of a {subject}" # the prompt of pictures without a caption
 _AN = ("hour", "honest", "heir") # beginnings that sound like a vowel and do not look it
 _A = ("uni", "use", "eu", "one", "ukulele") # and the other way round
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #1b9d23e7
+# %% ../../nbs/dreambooth/00_subject.ipynb #e392a6a0
 def article(
     words: str, # what follows it
 ) -> str: # "a" or "an"
@@ -44,7 +45,7 @@ def article(
     vowel = words[:1] in tuple("aeiou")
     return "an" if (vowel and not words.startswith(_A)) or words.startswith(_AN) else "a"
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #12c6dc1c
+# %% ../../nbs/dreambooth/00_subject.ipynb #83403914
 def put_in(
     template: str, # a prompt with `{subject}`; one without it stays as it is
     name: str, # what to put there, e.g. "sks dog"
@@ -53,7 +54,7 @@ def put_in(
     def with_article(found): return f"{found[1]}{article(name)[1:]} {name}"
     return re.sub(r"\b([Aa])n? \{subject\}", with_article, template).replace("{subject}", name)
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #52ff2023
+# %% ../../nbs/dreambooth/00_subject.ipynb #db9977b0
 def _check_caption(
     caption: str, # what a picture shows, with `{subject}` or the identifier in it
     identifier: str, # the rare word
@@ -63,7 +64,7 @@ def _check_caption(
         raise SubjectError(f"caption {caption!r} does not name the subject: write {{subject}} where it belongs")
     return caption
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #86ce508e
+# %% ../../nbs/dreambooth/00_subject.ipynb #fb085ca6
 @dataclass(eq=False)
 class Subject:
     "Pictures of one thing and the words for it; raises `SubjectError`, or `ImageError` for a bad picture."
@@ -107,7 +108,7 @@ class Subject:
 
     def prompt(self, template: str = TEMPLATE) -> str: return put_in(template, self.name)
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #def2532d
+# %% ../../nbs/dreambooth/00_subject.ipynb #29b6a6b3
 def expand(
     prompt: str, # e.g. "a photo of a {subject} on a red background"
     subject: Subject,
@@ -115,7 +116,7 @@ def expand(
     "A prompt with the subject's name in its place."
     return put_in(prompt, subject.name)
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #078a1cf4
+# %% ../../nbs/dreambooth/00_subject.ipynb #6eefb22a
 def crop(
     image: np.ndarray, # uint8 [h, w, 3]
     size: int, # side of the result, pixels
@@ -126,7 +127,7 @@ def crop(
     square = Image.fromarray(np.ascontiguousarray(image[top:top + side, left:left + side]))
     return np.asarray(square if side == size else square.resize((size, size), Image.Resampling.LANCZOS))
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #62c8d350
+# %% ../../nbs/dreambooth/00_subject.ipynb #d1bcd130
 @dataclass
 class Samples:
     "Pictures and prompts as the model takes them."
@@ -138,7 +139,7 @@ class Samples:
 
     def __len__(self) -> int: return len(self.mean)
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #3ef0ea1e
+# %% ../../nbs/dreambooth/00_subject.ipynb #e7e027a6
 def encode_samples(
     diffusion: Diffusion, # its VAE and tokenizer are used
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3] of any sizes
@@ -155,7 +156,7 @@ def encode_samples(
     tokens, vae = tokenize(diffusion.tokenizer, list(prompts)), diffusion.vae.config
     return Samples(mean, std, tokens, vae.scaling_factor, vae.shift_factor or 0.)
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #774f897c
+# %% ../../nbs/dreambooth/00_subject.ipynb #c3cc8709
 def picture_size(
     diffusion: Diffusion,
 ) -> int: # side, pixels
@@ -163,7 +164,7 @@ def picture_size(
     side = diffusion.unet.config.sample_size # latents; a number, or height and width
     return (side if isinstance(side, int) else min(side))*2**(len(diffusion.vae.config.block_out_channels) - 1)
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #30634046
+# %% ../../nbs/dreambooth/00_subject.ipynb #210ae486
 def pick(
     draw: int, # number of the draw, from 0
     n: int, # pictures
@@ -174,7 +175,7 @@ def pick(
     order = torch.randperm(n, generator=generator(seed, f"{stream}-order", step=draw//n))
     return int(order[draw%n])
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #4c1dc644
+# %% ../../nbs/dreambooth/00_subject.ipynb #bb11dcee
 def draw_sample(
     samples: Samples,
     draw: int, # number of the draw, from 0
@@ -182,18 +183,21 @@ def draw_sample(
     stream: str, # name of the half
     timesteps: int = 1000, # steps of the noise schedule
     flip: float = 0., # probability of the mirrored view, 0 to 1
+    offset_noise: float = 0., # deviation of a shift of each whole channel of the noise
 ) -> dict[str, Tensor]: # latents [c, h, w], noise [c, h, w], t [], tokens [length]
     "One draw: a picture, its latents, a timestep and the noise."
     i = pick(draw, len(samples), seed, stream)
     def random(name): return generator(seed, f"{stream}-{name}", i, draw)
     view = int(torch.rand(1, generator=random("flip")) < flip)
-    latents = sample_latents(samples.mean[i, view], samples.std[i, view], samples.scaling, random("vae"), samples.shift)
-    return {"latents": latents, "noise": torch.randn(latents.shape, generator=random("noise")),
+    latents = draw_latents(samples.mean[i, view], samples.std[i, view], samples.scaling, random("vae"), samples.shift)
+    noise = torch.randn(latents.shape, generator=random("noise"))
+    if offset_noise: noise += offset_noise*torch.randn(len(noise), 1, 1, generator=random("offset"))
+    return {"latents": latents, "noise": noise,
             "t": torch.randint(timesteps, (), generator=random("timestep")), "tokens": samples.tokens[i]}
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #f8a16ee7
+# %% ../../nbs/dreambooth/00_subject.ipynb #bbd92aca
 class InstancePriorDataset(Dataset):
-    "Item `i` is the whole batch `i`: draws of the subject first, then of the class."
+    "Item `i` is the whole batch `i`: draws of the subject first, then of the class; or, not `fused`, every second item a half."
 
     def __init__(self,
         instance: Samples, # the subject
@@ -203,27 +207,37 @@ class InstancePriorDataset(Dataset):
         prior_batch_size: int = 4, # draws of the class in a batch
         seed: int = 0, # the run's seed
         flip: float = 0., # probability of mirroring, 0 to 1; above 0 the samples need both views
+        offset_noise: float = 0., # deviation of a shift of each whole channel of the noise
+        fused: bool = True, # both halves in one batch
     ):
         if flip and min(len(half.mean[0]) for half in (instance, prior or instance)) < 2:
             raise SubjectError(f"flip is {flip} but there is no mirrored view: encode the samples with mirror=True")
         halves = [(instance, batch_size, "instance"), (prior, prior_batch_size, "prior")]
         self.halves = [half for half in halves if half[0] is not None and half[1] > 0]
-        self.timesteps, self.seed, self.flip = timesteps, seed, flip
+        self.fused, self.draw = fused, {"seed": seed, "timesteps": timesteps, "flip": flip, "offset_noise": offset_noise}
+
+    @property
+    def batches_per_step(self) -> int: return 1 if self.fused else len(self.halves) # items that belong together
 
     def __getitem__(self, i: int) -> dict[str, Tensor]: # latents, noise [b, c, h, w], t, is_prior [b], tokens [b, n]
-        rows = [(draw_sample(samples, i*count + row, self.seed, stream, self.timesteps, self.flip), stream == "prior")
-                for samples, count, stream in self.halves for row in range(count)]
+        step, part = divmod(i, self.batches_per_step)
+        halves = self.halves if self.fused else self.halves[part:part + 1]
+        rows = [(draw_sample(samples, step*count + row, stream=stream, **self.draw), stream == "prior")
+                for samples, count, stream in halves for row in range(count)]
         batch = {key: torch.stack([row[key] for row, _ in rows]) for key in rows[0][0]}
         return batch | {"is_prior": torch.tensor([is_prior for _, is_prior in rows])}
 
-# %% ../../nbs/dreambooth/00_subject.ipynb #7265b196
+# %% ../../nbs/dreambooth/00_subject.ipynb #650d4458
 class StepSampler(Sampler):
-    "Batch numbers without end, from the first that is still to do."
+    "Batch numbers without end, from the first that is still to do; with several processes, each has its share."
 
-    def __init__(self, start: int = 0): self.start = start
+    def __init__(self,
+        start: int = 0, # the first batch
+        together: int = 1, # batches that one process takes one after the other
+        rank: int = 0, # of this process
+        world: int = 1, # processes
+    ): self.start, self.together, self.rank, self.world = start, together, rank, world
 
     def __iter__(self) -> Iterator[int]:
-        i = self.start
-        while True:
-            yield i
-            i += 1
+        for group in itertools.count(self.start//self.together):
+            if group%self.world == self.rank: yield from range(group*self.together, (group + 1)*self.together)
