@@ -6,7 +6,7 @@
 __all__ = ['FORMATS', 'quiet', 'SIGNATURES', 'MAX_PIXELS', 'MAX_BYTES', 'MAX_SCANS', 'readable_formats', 'is_cut',
            'decoder_errors', 'check_pixels', 'open_header', 'dct_reduction', 'reduce_jpeg', 'decode']
 
-# %% ../../nbs/core/04_decode.ipynb #af4528de
+# %% ../../nbs/core/04_decode.ipynb #35ca5879
 import importlib
 import re
 import threading
@@ -21,10 +21,10 @@ from PIL import Image, UnidentifiedImageError
 
 from .pixels import ImageError, to_rgb
 
-# %% ../../nbs/core/04_decode.ipynb #dffd88e9
+# %% ../../nbs/core/04_decode.ipynb #cd263f11
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 
-# %% ../../nbs/core/04_decode.ipynb #1b40ad1b
+# %% ../../nbs/core/04_decode.ipynb #fdb4df25
 @cache
 def readable_formats() -> list[str]: # those of `FORMATS` that this installation can read
     "Load Pillow's readers, and pillow-heif's where it is installed."
@@ -35,7 +35,7 @@ def readable_formats() -> list[str]: # those of `FORMATS` that this installation
         pass # a HEIC file will be refused with the name of the extra
     return [name for name in FORMATS if name in Image.OPEN]
 
-# %% ../../nbs/core/04_decode.ipynb #36c4639e
+# %% ../../nbs/core/04_decode.ipynb #ee1640cb
 class _Quiet:
     "Ignores the decoders' warnings while any thread is inside; leaves all other warnings alone."
     rule = ("ignore", None, Warning, re.compile(r"(PIL|pillow_heif)\."), 0)
@@ -55,10 +55,10 @@ class _Quiet:
             if self.depth == 0 and self.rule in warnings.filters:
                 warnings.filters.remove(self.rule)
 
-# %% ../../nbs/core/04_decode.ipynb #372f01a2
+# %% ../../nbs/core/04_decode.ipynb #233b4e0d
 quiet = _Quiet() # one for the process, as its filters are
 
-# %% ../../nbs/core/04_decode.ipynb #a882b4c9
+# %% ../../nbs/core/04_decode.ipynb #f6ece6e2
 def is_cut(
     data: bytes, # a file, perhaps a picture
 ) -> bool: # False also where the format does not tell
@@ -76,7 +76,7 @@ def is_cut(
         start += size
     return start != len(data)
 
-# %% ../../nbs/core/04_decode.ipynb #0540153f
+# %% ../../nbs/core/04_decode.ipynb #036d73fa
 @contextmanager
 def decoder_errors(
     data: bytes = b"", # what is being decoded, if it is bytes
@@ -97,10 +97,10 @@ def decoder_errors(
             reason = "truncated" if "truncated" in text.lower() or is_cut(data) else "broken"
             raise ImageError(reason, f"{what}: {text}") from error
 
-# %% ../../nbs/core/04_decode.ipynb #645728e8
+# %% ../../nbs/core/04_decode.ipynb #6085fd52
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*") # how JPEG, PNG, GIF and TIFF begin
 
-# %% ../../nbs/core/04_decode.ipynb #4ac94adc
+# %% ../../nbs/core/04_decode.ipynb #070428e5
 def _unidentified(data: bytes) -> ImageError:
     "Why no reader took these bytes."
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1") and "HEIF" not in readable_formats():
@@ -111,12 +111,12 @@ def _unidentified(data: bytes) -> ImageError:
         return ImageError("broken", f"{len(data)} bytes that begin as a picture does, and are none")
     return ImageError("not-an-image", f"{len(data)} bytes that are no picture in {', '.join(readable_formats())}")
 
-# %% ../../nbs/core/04_decode.ipynb #9e4eaf1d
+# %% ../../nbs/core/04_decode.ipynb #e5f4e146
 MAX_PIXELS = 64_000_000 # default limit on width x height
 MAX_BYTES = 256*2**20 # default limit on the size of a file
 MAX_SCANS = 200 # limit on the scans of a progressive JPEG
 
-# %% ../../nbs/core/04_decode.ipynb #f0813c58
+# %% ../../nbs/core/04_decode.ipynb #ab03e78a
 def check_pixels(
     image: Image.Image, # decoded or not
     max_pixels: int = MAX_PIXELS, # limit on width x height
@@ -129,14 +129,14 @@ def check_pixels(
         raise ImageError("too-large", f"{width} x {height} pixels, the limit is {max_pixels}: raise max_pixels")
     return image
 
-# %% ../../nbs/core/04_decode.ipynb #99143597
+# %% ../../nbs/core/04_decode.ipynb #f376b041
 def _check_scans(image: Image.Image, data: bytes) -> None:
     "Refuse a progressive JPEG of very many scans."
     scans = data.count(b"\xff\xda") if image.info.get("progressive") else 0
     if scans > MAX_SCANS:
         raise ImageError("too-large", f"a progressive JPEG of {scans} scans, the limit is {MAX_SCANS}")
 
-# %% ../../nbs/core/04_decode.ipynb #71dd3eae
+# %% ../../nbs/core/04_decode.ipynb #7b549ac1
 def open_header(
     data: bytes, # an encoded picture
     max_pixels: int = MAX_PIXELS, # limit on width x height, checked before decoding
@@ -152,7 +152,7 @@ def open_header(
         _check_scans(image, data)
     return image
 
-# %% ../../nbs/core/04_decode.ipynb #37ca90d9
+# %% ../../nbs/core/04_decode.ipynb #d517d703
 def dct_reduction(
     size: tuple[int, int], # width and height, pixels
     min_side: int, # the short side must not become less, pixels
@@ -160,7 +160,7 @@ def dct_reduction(
     "By how much a JPEG decoder may shrink a picture."
     return next((r for r in (8, 4, 2) if -(-min(size)//r) >= min_side), 1)
 
-# %% ../../nbs/core/04_decode.ipynb #b08fcf15
+# %% ../../nbs/core/04_decode.ipynb #254a56db
 @cache
 def _simplejpeg():
     "The module, or None where it is not installed."
@@ -169,7 +169,7 @@ def _simplejpeg():
     except ImportError:
         return None
 
-# %% ../../nbs/core/04_decode.ipynb #668705bd
+# %% ../../nbs/core/04_decode.ipynb #ec025d3d
 def _decode_flawless(data: bytes, mode: str, width: int, height: int) -> np.ndarray | None:
     "A JPEG at one of its DCT sizes by simplejpeg; None where that is not installed, or finds any fault."
     if _simplejpeg() is None or mode not in ("RGB", "L"): return None
@@ -180,7 +180,7 @@ def _decode_flawless(data: bytes, mode: str, width: int, height: int) -> np.ndar
         return None
     return pixels.reshape(height, width, -1).squeeze(2) if mode == "L" and pixels.size == height*width else pixels
 
-# %% ../../nbs/core/04_decode.ipynb #06bd7a13
+# %% ../../nbs/core/04_decode.ipynb #ada6e349
 def reduce_jpeg(
     image: Image.Image, # a JPEG opened by `open_header`
     data: bytes, # its bytes
@@ -198,7 +198,7 @@ def reduce_jpeg(
     reduced.info = image.info
     return reduced
 
-# %% ../../nbs/core/04_decode.ipynb #272743e8
+# %% ../../nbs/core/04_decode.ipynb #70edd9a0
 def decode(
     data: bytes, # an encoded picture
     max_pixels: int = MAX_PIXELS, # limit on width x height, checked before decoding

@@ -60,8 +60,8 @@ def fit(
     start = torch.load(last, weights_only=True, map_location="cpu")["global_step"] if last.exists() else 0
     keep = ModelCheckpoint(folder, filename="last", every_n_train_steps=every, save_top_k=1, monitor=None,
                            enable_version_counter=False, save_on_train_epoch_end=False)
-    trainer = pl.Trainer(max_steps=steps, accelerator="cpu", logger=False, enable_model_summary=False, gradient_clip_val=1.0, callbacks=[keep] + (
-        [TQDMProgressBar(refresh_rate=20)] if progress else []), enable_progress_bar=progress)
+    trainer = pl.Trainer(max_steps=steps, accelerator="cpu", logger=False, enable_model_summary=False, gradient_clip_val=1.0,
+                         callbacks=[keep] + ([TQDMProgressBar(refresh_rate=20)] if progress else []), enable_progress_bar=progress)
     if start < steps:
         trainer.fit(module, DataLoader(Batches(make, start), batch_size=None), ckpt_path=last if start else None, weights_only=True)
         trainer.save_checkpoint(last)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['LOGGERS', 'GROUPS', 'ConfigError', 'check_number', 'check_choice', 'SubjectConfig', 'PriorConfig', 'MethodConfig',
-           'OptimizerConfig', 'TrainerConfig', 'GuardConfig', 'build', 'DreamBoothConfig']
+           'OptimizerConfig', 'TrainerConfig', 'ValidationConfig', 'GuardConfig', 'build', 'DreamBoothConfig']
 
-# %% ../../nbs/dreambooth/03_config.ipynb #b68d8232
+# %% ../../nbs/dreambooth/03_config.ipynb #ff9876a8
 import difflib
 import math
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ import yaml
 
 from ..core.artifacts import NSFWDreamBoothError, write_atomic
 
-# %% ../../nbs/dreambooth/03_config.ipynb #35d76672
+# %% ../../nbs/dreambooth/03_config.ipynb #5c91bf23
 class ConfigError(NSFWDreamBoothError):
     "A key or a value that a configuration cannot have."
 
-# %% ../../nbs/dreambooth/03_config.ipynb #26501a7a
+# %% ../../nbs/dreambooth/03_config.ipynb #58775a76
 def check_number(
     group: object, # the dataclass that holds it; gets the value as a number
     key: str, # name of the field
@@ -41,7 +41,7 @@ def check_number(
         raise ConfigError(f"{key} is {value!r}: give a {'whole ' if whole else ''}number, {limits}")
     setattr(group, key, int(number) if whole else number)
 
-# %% ../../nbs/dreambooth/03_config.ipynb #f6142430
+# %% ../../nbs/dreambooth/03_config.ipynb #01208513
 def check_choice(
     group: object, # the dataclass that holds it
     key: str, # name of the field
@@ -51,7 +51,7 @@ def check_choice(
     if getattr(group, key) not in choices:
         raise ConfigError(f"{key} is {getattr(group, key)!r}: give one of {', '.join(map(str, choices))}")
 
-# %% ../../nbs/dreambooth/03_config.ipynb #05ec1e47
+# %% ../../nbs/dreambooth/03_config.ipynb #00df6617
 @dataclass
 class SubjectConfig:
     "What the commands train; in Python the `Subject` is an argument, and is noted here."
@@ -60,7 +60,7 @@ class SubjectConfig:
     identifier: str = "sks" # a rare word that shall mean it
     captions: list[str] | None = None # one a picture; None: "a photo of a {subject}"
 
-# %% ../../nbs/dreambooth/03_config.ipynb #9bcfdc0a
+# %% ../../nbs/dreambooth/03_config.ipynb #0282223d
 @dataclass
 class PriorConfig:
     "The class pictures that keep the class."
@@ -85,7 +85,7 @@ class PriorConfig:
     @property
     def wanted(self) -> bool: return self.num_class_images > 0 and self.weight > 0
 
-# %% ../../nbs/dreambooth/03_config.ipynb #4d8e94cb
+# %% ../../nbs/dreambooth/03_config.ipynb #2420abfa
 @dataclass
 class MethodConfig:
     "What trains, and on what batches."
@@ -121,7 +121,7 @@ class MethodConfig:
         if self.lora_rank and not self.train_unet:
             raise ConfigError("lora_rank is set and train_unet is False: adapters are for the UNet, or for both parts")
 
-# %% ../../nbs/dreambooth/03_config.ipynb #9eabbf26
+# %% ../../nbs/dreambooth/03_config.ipynb #8dc5b297
 @dataclass
 class OptimizerConfig:
     "The optimizer, by the name torch gives it, and how its rate goes."
@@ -140,7 +140,7 @@ class OptimizerConfig:
         check_number(self, "warmup_steps", 0, whole=True)
         if not isinstance(self.options, dict): raise ConfigError(f"options is {self.options!r}: give keys and values")
 
-# %% ../../nbs/dreambooth/03_config.ipynb #6ad7a264
+# %% ../../nbs/dreambooth/03_config.ipynb #b16b786b
 LOGGERS = ("csv", "tensorboard", "wandb")
 
 @dataclass
@@ -169,7 +169,26 @@ class TrainerConfig:
         if self.precision == "16-mixed" and (self.accelerator == "cpu" or not torch.cuda.is_available()):
             raise ConfigError("precision is '16-mixed' and there is no GPU: use bf16-mixed or 32-true")
 
-# %% ../../nbs/dreambooth/03_config.ipynb #c4175dc2
+# %% ../../nbs/dreambooth/03_config.ipynb #06520fdb
+@dataclass
+class ValidationConfig:
+    "What is looked at while it runs."
+    every_n_steps: int = 0 # optimizer steps between two looks; 0 never looks
+    batches: int = 4 # steps' worth of fixed draws for the loss
+    num_images: int = 4 # samples of each prompt; 0 draws none
+    prompts: list[str] = field(default_factory=lambda: ["a photo of a {subject}"]) # drawn for the subject and for its class
+    num_inference_steps: int = 20 # UNet evaluations a sample
+    guidance_scale: float = 3.0 # of the samples
+    seed: int = 0 # of the first sample
+    patience: int | None = None # looks without improvement after which the run ends; None: it goes to its end
+
+    def __post_init__(self):
+        for key, least in (("every_n_steps", 0), ("batches", 1), ("num_images", 0), ("num_inference_steps", 1), ("seed", 0)):
+            check_number(self, key, least, whole=True)
+        check_number(self, "guidance_scale", 0)
+        if self.patience is not None: check_number(self, "patience", 1, whole=True)
+
+# %% ../../nbs/dreambooth/03_config.ipynb #35dbc0af
 @dataclass
 class GuardConfig:
     "The guard that the commands build; in Python the guard is an argument."
@@ -178,11 +197,11 @@ class GuardConfig:
 
     def __post_init__(self): check_number(self, "threshold", 0, 1)
 
-# %% ../../nbs/dreambooth/03_config.ipynb #8bf37bfa
+# %% ../../nbs/dreambooth/03_config.ipynb #3c0c6aa5
 GROUPS = {"subject": SubjectConfig, "prior": PriorConfig, "method": MethodConfig, "optimizer": OptimizerConfig,
-          "trainer": TrainerConfig, "guard": GuardConfig}
+          "trainer": TrainerConfig, "validation": ValidationConfig, "guard": GuardConfig}
 
-# %% ../../nbs/dreambooth/03_config.ipynb #9a7233de
+# %% ../../nbs/dreambooth/03_config.ipynb #b5dbcc55
 def build(
     kind: type, # a dataclass
     values: dict, # its fields
@@ -199,7 +218,7 @@ def build(
             raise ConfigError(f"unknown key {where}{key}: {hint}")
     return kind(**values)
 
-# %% ../../nbs/dreambooth/03_config.ipynb #90240054
+# %% ../../nbs/dreambooth/03_config.ipynb #3c943013
 @dataclass
 class DreamBoothConfig:
     "All of a run, in groups; raises `ConfigError` for what a run cannot have."
@@ -209,6 +228,7 @@ class DreamBoothConfig:
     method: MethodConfig = field(default_factory=MethodConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
     guard: GuardConfig = field(default_factory=GuardConfig)
     seed: int = 0 # of everything random in the run
     max_steps: InitVar[int | None] = None # short for `trainer.max_steps`

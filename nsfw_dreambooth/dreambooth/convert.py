@@ -7,7 +7,7 @@ __all__ = ['PREFIXES', 'PARTS', 'POSITIONS', 'HEADER', 'HEADER_LIMIT', 'SMALL_FI
            'original_names', 'original_state', 'small_files', 'to_single_file', 'config_folder', 'empty_networks',
            'sort_weights', 'from_single_file']
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #deb5df16
+# %% ../../nbs/dreambooth/08_convert.ipynb #f37638dc
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,10 +25,10 @@ from ..core.artifacts import atomic_path
 from ..diffusion.pipeline import Diffusion, locate, open_scheduler
 from .lora import WeightsError, has_lora, read_weights
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #4d86f51c
+# %% ../../nbs/dreambooth/08_convert.ipynb #688ba1d7
 PREFIXES = {"unet": "model.diffusion_model.", "vae": "first_stage_model.", "text_encoder": "cond_stage_model.transformer."}
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #8aeb039f
+# %% ../../nbs/dreambooth/08_convert.ipynb #5a448927
 def _count(
     keys: Iterable[str],
     stem: str, # of a numbered list
@@ -36,7 +36,7 @@ def _count(
     "How many members a list of layers has."
     return len({key[len(stem) + 1:].split(".")[0] for key in keys if key.startswith(f"{stem}.")})
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #8b61828c
+# %% ../../nbs/dreambooth/08_convert.ipynb #86bbfa6f
 def unet_places(
     keys: Iterable[str], # of the UNet's state, in diffusers' names
 ) -> dict[str, str]: # layer in diffusers: layer in the original
@@ -61,7 +61,7 @@ def unet_places(
         places[f"{block}.upsamplers.0.conv"] = f"output_blocks.{n - 1}.{place}.conv"
     return places
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #95af0625
+# %% ../../nbs/dreambooth/08_convert.ipynb #ec2ae796
 def vae_places(
     keys: Iterable[str], # of the VAE's state, in diffusers' names
 ) -> dict[str, str]: # layer in diffusers: layer in the original
@@ -78,13 +78,13 @@ def vae_places(
             places[f"{block}.{short}samplers.0.conv"] = f"{place}.{short}sample.conv"
     return places
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #957dbd90
+# %% ../../nbs/dreambooth/08_convert.ipynb #386622a0
 PARTS = {"unet": {"norm1": "in_layers.0", "conv1": "in_layers.2", "norm2": "out_layers.0", "conv2": "out_layers.3",
                   "time_emb_proj": "emb_layers.1", "conv_shortcut": "skip_connection"},
          "vae": {"conv_shortcut": "nin_shortcut", "group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v",
                  "to_out.0": "proj_out"}}
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #478fc6f6
+# %% ../../nbs/dreambooth/08_convert.ipynb #39b5c555
 def original_names(
     part: str, # `unet`, `vae` or `text_encoder`
     keys: Iterable[str], # of its state, in diffusers' names
@@ -101,10 +101,10 @@ def original_names(
         names[key] = f"{prefix}{places[layer]}.{rest}" if layer else f"{prefix}{rest}"
     return names
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #78363a10
+# %% ../../nbs/dreambooth/08_convert.ipynb #e508c0dc
 POSITIONS = f"{PREFIXES['text_encoder']}text_model.embeddings.position_ids"
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #229a7434
+# %% ../../nbs/dreambooth/08_convert.ipynb #739f12b2
 def original_state(
     networks: Mapping[str, nn.Module], # `unet`, `vae`, `text_encoder`
     dtype: torch.dtype | None = None, # of the weights in the file; None: as they are
@@ -122,11 +122,11 @@ def original_state(
     length = networks["text_encoder"].config.max_position_embeddings
     return found | {POSITIONS: torch.arange(length)[None]}
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #19c7ea0a
+# %% ../../nbs/dreambooth/08_convert.ipynb #87d3b5ff
 HEADER, HEADER_LIMIT = "nsfw_dreambooth", 2**24
 SMALL_FILES = re.compile(r"(unet|vae|text_encoder)/config\.json|scheduler/scheduler_config\.json|tokenizer/\w+\.(json|txt)")
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #e711db6e
+# %% ../../nbs/dreambooth/08_convert.ipynb #220597e2
 def small_files(
     diffusion: Diffusion,
 ) -> dict[str, str]: # path in a diffusion folder: text
@@ -143,7 +143,7 @@ def small_files(
         found[name] = json.dumps({key: value for key, value in values.items() if key not in ("_name_or_path", "name_or_path")})
     return {name: text for name, text in found.items() if SMALL_FILES.fullmatch(name)}
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #d42cfddf
+# %% ../../nbs/dreambooth/08_convert.ipynb #13682e2e
 def to_single_file(
     diffusion: Diffusion,
     path: str | Path, # a .safetensors file; replaced in one step
@@ -161,7 +161,7 @@ def to_single_file(
     with atomic_path(path) as part: save_file(state, part, {"format": "pt", HEADER: header})
     return Path(path)
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #c87659c8
+# %% ../../nbs/dreambooth/08_convert.ipynb #f4bbfc02
 @contextmanager
 def config_folder(
     config: str | Path | None, # as `locate` takes it; None: what the file carries
@@ -188,7 +188,7 @@ def config_folder(
             Path(folder, path).write_bytes(data)
         yield Path(folder)
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #efa06ecc
+# %% ../../nbs/dreambooth/08_convert.ipynb #93881961
 def empty_networks(
     folder: Path, # with the configurations
 ) -> dict[str, nn.Module]: # without memory for weights
@@ -200,11 +200,11 @@ def empty_networks(
         return {"unet": UNet2DConditionModel.from_config(values["unet"]), "vae": AutoencoderKL.from_config(values["vae"]),
                 "text_encoder": CLIPTextModel(text)}
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #9b8e67a6
+# %% ../../nbs/dreambooth/08_convert.ipynb #34b408f7
 LEFT_OUT = re.compile(r"(model_ema\.|(sqrt_)?(one_minus_)?(alphas|betas)|sqrt_|log_one_minus_|posterior_|logvar|"
                       r"cond_stage_model\.(logit_scale|transformer\.(text_projection|text_model\.embeddings\.position_ids)))")
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #9f0b2847
+# %% ../../nbs/dreambooth/08_convert.ipynb #b938c484
 def sort_weights(
     tensors: dict[str, Tensor], # in the original's names
     networks: Mapping[str, nn.Module], # what they shall fill
@@ -225,7 +225,7 @@ def sort_weights(
     return {part: {key: tensors[names[part][key]].reshape(value.shape).to(dtype, copy=True) for key, value in state.items()}
             for part, state in wanted.items()}
 
-# %% ../../nbs/dreambooth/08_convert.ipynb #4805df74
+# %% ../../nbs/dreambooth/08_convert.ipynb #7818bfec
 def from_single_file(
     path: str | Path, # a .safetensors file in the original layout
     config: str | Path | None = None, # `demo`, or a diffusers folder of the same kind; None: the file is ours and tells it

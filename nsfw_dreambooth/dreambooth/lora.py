@@ -7,7 +7,7 @@ __all__ = ['PICKLES', 'UNET_TARGETS', 'TEXT_TARGETS', 'LORA_FILE', 'LORA_NOTES',
            'read_weights', 'has_lora', 'adapter_layers', 'refuse_lora', 'add_lora', 'base_only', 'set_scale',
            'merge_lora', 'remove_lora', 'lora_file', 'save_lora', 'misfits', 'lora_config', 'plan_lora', 'load_lora']
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #5088ef25
+# %% ../../nbs/dreambooth/07_lora.ipynb #839e2935
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -29,14 +29,14 @@ from torch import Tensor, nn
 from ..core.artifacts import NSFWDreamBoothError, atomic_path, require
 from ..diffusion.pipeline import Diffusion
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #ce684e13
+# %% ../../nbs/dreambooth/07_lora.ipynb #a95a9abe
 class WeightsError(NSFWDreamBoothError):
     "A file of weights cannot be read, or does not fit the model."
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #d9613fa9
+# %% ../../nbs/dreambooth/07_lora.ipynb #b2404174
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #a7e956ab
+# %% ../../nbs/dreambooth/07_lora.ipynb #b7762b45
 def read_weights(
     path: str | Path, # a safetensors file
 ) -> tuple[dict[str, Tensor], dict[str, str]]: # tensors by name, on the CPU, and the texts beside them
@@ -52,18 +52,18 @@ def read_weights(
                                "on a machine you can afford to lose, and give that") from error
         raise WeightsError(f"{path.name} is no readable safetensors file ({error}): fetch or save it again") from error
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #abc57f3c
+# %% ../../nbs/dreambooth/07_lora.ipynb #3d950109
 UNET_TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #baaa4c14
+# %% ../../nbs/dreambooth/07_lora.ipynb #6db2f60c
 def has_lora(
     network: nn.Module,
 ) -> bool:
     "Whether a network has adapters."
     return bool(getattr(network, "peft_config", None))
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #820c39b8
+# %% ../../nbs/dreambooth/07_lora.ipynb #933c5e47
 def adapter_layers(
     diffusion: Diffusion,
 ) -> list[nn.Module]: # peft's layers of UNet and text encoder
@@ -73,7 +73,7 @@ def adapter_layers(
     if not layers: raise WeightsError(f"model {diffusion.model_id} has no LoRA: add_lora or load_lora first")
     return layers
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #a368565b
+# %% ../../nbs/dreambooth/07_lora.ipynb #78d388ec
 def refuse_lora(
     diffusion: Diffusion,
 ) -> None:
@@ -81,7 +81,7 @@ def refuse_lora(
     if any(has_lora(network) for network in diffusion.networks.values()):
         raise WeightsError(f"model {diffusion.model_id} has a LoRA already: merge_lora or remove_lora it first")
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #1d7f5ae9
+# %% ../../nbs/dreambooth/07_lora.ipynb #41e43edc
 def add_lora(
     diffusion: Diffusion, # changed in place: its UNet is frozen but for the adapters
     rank: int = 4, # rows of A
@@ -108,7 +108,7 @@ def add_lora(
             network.train(training)
     return diffusion
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #49dc8cd9
+# %% ../../nbs/dreambooth/07_lora.ipynb #abe5917c
 @contextmanager
 def base_only(
     diffusion: Diffusion, # with adapters
@@ -124,7 +124,7 @@ def base_only(
         for layer, off in zip(layers, were, strict=True): layer.enable_adapters(not off)
         for parameter, value in asked: parameter.requires_grad_(value)
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #9c432eb5
+# %% ../../nbs/dreambooth/07_lora.ipynb #fe69590a
 def set_scale(
     diffusion: Diffusion, # with adapters
     scale: float = 1.0, # 0: the base; 1: as trained
@@ -134,7 +134,7 @@ def set_scale(
         for name in layer.active_adapters: layer.set_scale(name, scale)
     return diffusion
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #bcc05c54
+# %% ../../nbs/dreambooth/07_lora.ipynb #30e8504b
 def _unwrap(
     network: nn.Module, # changed in place
     merge: bool, # add the adapters to the weights first
@@ -149,7 +149,7 @@ def _unwrap(
     network._hf_peft_config_loaded = False
     network.requires_grad_(True)
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #99bcb75b
+# %% ../../nbs/dreambooth/07_lora.ipynb #5ec5ee45
 def merge_lora(
     diffusion: Diffusion, # changed in place
 ) -> Diffusion: # itself, without adapters
@@ -161,7 +161,7 @@ def merge_lora(
         if has_lora(network): _unwrap(network, True)
     return diffusion
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #c19315c3
+# %% ../../nbs/dreambooth/07_lora.ipynb #105dd199
 def remove_lora(
     diffusion: Diffusion, # changed in place
 ) -> Diffusion: # itself, the base
@@ -171,18 +171,18 @@ def remove_lora(
         if has_lora(network): _unwrap(network, False)
     return diffusion
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #a5c19f62
+# %% ../../nbs/dreambooth/07_lora.ipynb #722c8d89
 LORA_FILE, LORA_NOTES, NOTES_LIMIT = "pytorch_lora_weights.safetensors", "lora_adapter_metadata", 2**20
 NOTES = ("r", "lora_alpha", "target_modules", "rank_pattern", "alpha_pattern", "use_dora", "use_rslora", "lora_bias")
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #001bc82f
+# %% ../../nbs/dreambooth/07_lora.ipynb #77a68098
 def lora_file(
     path: str | Path, # a .safetensors file, or a folder
 ) -> Path: # the file
     "Where a LoRA lies: in a folder, under the name that diffusers gives it."
     return Path(path) if Path(path).suffix == ".safetensors" else Path(path)/LORA_FILE
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #b0824c41
+# %% ../../nbs/dreambooth/07_lora.ipynb #b4c01a4c
 def save_lora(
     model: Diffusion | nn.Module, # with adapters; or a UNet alone
     path: str | Path, # a .safetensors file, or a folder
@@ -203,7 +203,7 @@ def save_lora(
         save_file(tensors, part, {"format": "pt", LORA_NOTES: json.dumps(notes, indent=2, sort_keys=True)})
     return lora_file(path)
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #e1270039
+# %% ../../nbs/dreambooth/07_lora.ipynb #492c57b1
 def _peft_names(
     tensors: dict[str, Tensor], # as the file has them
 ) -> tuple[dict[str, dict[str, Tensor]], dict[str, float]]: # by part, in peft's names; kohya's alphas
@@ -223,7 +223,7 @@ def _peft_names(
                              for key, value in text.items()}
     return {part: found for part, found in parts.items() if found}, alphas or {}
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #a41095e2
+# %% ../../nbs/dreambooth/07_lora.ipynb #21bdd273
 def misfits(
     network: nn.Module,
     state: dict[str, Tensor], # in peft's names
@@ -241,7 +241,7 @@ def misfits(
         if not fits: wrong.append(key)
     return wrong
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #8345a735
+# %% ../../nbs/dreambooth/07_lora.ipynb #6493ac58
 def lora_config(
     state: dict[str, Tensor], # of one network, in peft's names
     alphas: dict[str, float], # by name, where the file has them as tensors
@@ -258,7 +258,7 @@ def lora_config(
     if "lora_alpha" in notes: found |= {"lora_alpha": notes["lora_alpha"], "alpha_pattern": patterns}
     return require("peft", "lora").LoraConfig(**found, use_rslora=bool(notes.get("use_rslora")))
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #fbd582b1
+# %% ../../nbs/dreambooth/07_lora.ipynb #7c015d53
 def plan_lora(
     diffusion: Diffusion, # not changed
     path: Path, # the file
@@ -279,7 +279,7 @@ def plan_lora(
         raise WeightsError(f"{path.name} is no LoRA of a Stable Diffusion ({' '.join(str(error).split())[:120]}): "
                            "give one that diffusers wrote") from error
 
-# %% ../../nbs/dreambooth/07_lora.ipynb #68f33a9e
+# %% ../../nbs/dreambooth/07_lora.ipynb #2e859916
 def load_lora(
     diffusion: Diffusion, # changed in place
     path: str | Path, # a .safetensors file, or a folder that has one

@@ -25,6 +25,7 @@ from ..core.artifacts import NSFWDreamBoothError, require
 from ..diffusion.pipeline import Diffusion
 from ..diffusion.text import encode_tokens
 from .config import DreamBoothConfig, MethodConfig, OptimizerConfig
+from .lora import add_lora, base_only
 from nsfw_dreambooth.dreambooth.loss import (
     Losses,
     dreambooth_loss,
@@ -33,7 +34,6 @@ from nsfw_dreambooth.dreambooth.loss import (
     prediction_target,
     training_schedule,
 )
-from .lora import add_lora, base_only
 
 # %% ../../nbs/dreambooth/04_module.ipynb #37d114db
 class TrainingError(NSFWDreamBoothError):

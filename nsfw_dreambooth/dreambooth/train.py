@@ -6,7 +6,7 @@
 __all__ = ['read_history', 'Run', 'prepare_folder', 'run_identity', 'make_loggers', 'named_callback', 'make_trainer',
            'screen_subject', 'class_samples', 'make_dataset', 'fit', 'finish', 'train_dreambooth']
 
-# %% ../../nbs/dreambooth/06_train.ipynb #3a1b26f4
+# %% ../../nbs/dreambooth/06_train.ipynb #b04d6ba0
 import csv
 import importlib
 import os
@@ -29,7 +29,7 @@ from ..core.images import load_images
 from ..core.rng import seed_for
 from ..diffusion.pipeline import Diffusion
 from .checkpoints import Checkpoints, last_checkpoint
-from .config import DreamBoothConfig, TrainerConfig
+from .config import DreamBoothConfig
 from .lora import has_lora, merge_lora, save_lora
 from nsfw_dreambooth.dreambooth.module import (
     DreamBoothModule,
@@ -38,10 +38,12 @@ from nsfw_dreambooth.dreambooth.module import (
     plain_attention,
     quiet_lightning,
 )
+from .evaluate import Encoder
+from .monitor import Monitor
 from .prior import GuardLike, make_prior, screen
 from .subject import InstancePriorDataset, Samples, StepSampler, Subject, encode_samples
 
-# %% ../../nbs/dreambooth/06_train.ipynb #5eb87188
+# %% ../../nbs/dreambooth/06_train.ipynb #60e63f50
 def read_history(
     folder: str | Path, # a run folder
 ) -> dict[str, np.ndarray]: # `step` and each logged number, [n] each, in the order of steps
@@ -55,7 +57,7 @@ def read_history(
     return {"step": np.array(steps, int)} | {
         key: np.array([float(rows[step].get(key) or "nan") for step in steps]) for key in sorted(keys)}
 
-# %% ../../nbs/dreambooth/06_train.ipynb #bf01dcd5
+# %% ../../nbs/dreambooth/06_train.ipynb #295c4b81
 @dataclass(eq=False)
 class Run:
     "A finished training."
@@ -78,7 +80,7 @@ class Run:
         subject = Subject(folder/"subject", words.noun, words.identifier, words.captions)
         return cls(folder, Diffusion.from_pretrained(folder/"model"), subject, config)
 
-# %% ../../nbs/dreambooth/06_train.ipynb #908e3301
+# %% ../../nbs/dreambooth/06_train.ipynb #b79b6170
 def prepare_folder(
     out: str | Path | None, # where the run shall lie; None: a new folder in the system's place for temporary files
     subject: Subject, # its pictures are copied
@@ -95,7 +97,7 @@ def prepare_folder(
     config.save(folder/"config.yaml")
     return folder
 
-# %% ../../nbs/dreambooth/06_train.ipynb #f95253a5
+# %% ../../nbs/dreambooth/06_train.ipynb #1a1bc531
 def run_identity(
     base: Diffusion,
     subject: Subject,
@@ -109,7 +111,7 @@ def run_identity(
     return {"model_hash": base.model_hash, "subject": subject.content_hash, "seed": str(config.seed)} | {
         key: str(value) for key, value in pairs.items() if key not in free}
 
-# %% ../../nbs/dreambooth/06_train.ipynb #d7e0a8e1
+# %% ../../nbs/dreambooth/06_train.ipynb #157128d6
 def make_loggers(
     folder: Path, # the run folder; everything is written below it
     names: Sequence[str], # of `csv`, `tensorboard`, `wandb`
@@ -129,7 +131,7 @@ def make_loggers(
     for logger in loggers[1:]: logger.log_hyperparams(settings)
     return loggers
 
-# %% ../../nbs/dreambooth/06_train.ipynb #864b685d
+# %% ../../nbs/dreambooth/06_train.ipynb #8523130d
 def named_callback(
     spec: dict, # `{class_path: package.module.Class, init_args: {...}}`
 ) -> pl.Callback:
@@ -144,7 +146,7 @@ def named_callback(
         raise TrainingError(f"callback {path or spec!r} is no Lightning callback: write {{class_path: package.module.Class}}")
     return kind(**spec.get("init_args", {}))
 
-# %% ../../nbs/dreambooth/06_train.ipynb #064789c4
+# %% ../../nbs/dreambooth/06_train.ipynb #8cb96ad2
 def make_trainer(
     folder: Path, # the run folder
     run: DreamBoothConfig,
@@ -164,7 +166,7 @@ def make_trainer(
         default_root_dir=folder, log_every_n_steps=1, enable_progress_bar=False, enable_model_summary=False,
         enable_checkpointing=False, use_distributed_sampler=False)
 
-# %% ../../nbs/dreambooth/06_train.ipynb #345e4bd2
+# %% ../../nbs/dreambooth/06_train.ipynb #2b62aa99
 def screen_subject(
     guard: GuardLike | None,
     subject: Subject,
@@ -175,7 +177,7 @@ def screen_subject(
             raise GuardError(f"picture {i + 1} of {len(subject.images)} of the subject was blocked "
                              f"({verdict['reason']}): remove it; nothing was trained")
 
-# %% ../../nbs/dreambooth/06_train.ipynb #c2878173
+# %% ../../nbs/dreambooth/06_train.ipynb #6ef0e5b0
 def class_samples(
     diffusion: Diffusion, # the base; draws the class pictures and encodes them
     subject: Subject,
@@ -203,7 +205,7 @@ def class_samples(
         return encode_samples(diffusion, bank.images, bank.prompts, mirror)
     return encode_samples(diffusion, images, [prompts[i%len(prompts)] for i in range(len(images))], mirror)
 
-# %% ../../nbs/dreambooth/06_train.ipynb #38255851
+# %% ../../nbs/dreambooth/06_train.ipynb #a254b40c
 def make_dataset(
     diffusion: Diffusion, # the base
     subject: Subject,
@@ -220,7 +222,7 @@ def make_dataset(
         diffusion.scheduler.config.num_train_timesteps, method.batch_size, method.prior_batch_size, config.seed,
         method.flip, method.offset_noise, method.prior_step == "fused")
 
-# %% ../../nbs/dreambooth/06_train.ipynb #f1517e09
+# %% ../../nbs/dreambooth/06_train.ipynb #9d5231e9
 def fit(
     module: DreamBoothModule,
     data: InstancePriorDataset,
@@ -240,7 +242,7 @@ def fit(
         with plain_attention(module.unet, on_cpu and "bf16" in config.trainer.precision):
             trainer.fit(module, loader, ckpt_path=path, weights_only=True)
 
-# %% ../../nbs/dreambooth/06_train.ipynb #6a583dc0
+# %% ../../nbs/dreambooth/06_train.ipynb #8496bab4
 def finish(
     diffusion: Diffusion, # as the trainer left it
     config: DreamBoothConfig,
@@ -259,7 +261,7 @@ def finish(
     diffusion.save_pretrained(folder/"model")
     return diffusion
 
-# %% ../../nbs/dreambooth/06_train.ipynb #0fbf8298
+# %% ../../nbs/dreambooth/06_train.ipynb #dda6282d
 def train_dreambooth(
     base: Diffusion, # is cloned, never changed
     subject: Subject,
@@ -270,6 +272,7 @@ def train_dreambooth(
     progress: bool = True, # show bars
     resume: bool = False, # go on from the last checkpoint in `out`, if there is one
     callbacks: Sequence[pl.Callback] = (), # Lightning callbacks of your own
+    encoder: Encoder | None = None, # with it, `validation` also tells how like the subject samples are, and how diverse the class
 ) -> Run:
     "Fine-tune a model on a subject with prior preservation (arXiv 2208.12242); raises `GuardError`, `TrainingError`."
     screen_subject(guard, subject)
@@ -285,5 +288,7 @@ def train_dreambooth(
     data = make_dataset(diffusion, subject, config, folder, guard, progress)
     diffusion.vae.to("cpu") # its work is done
     module = DreamBoothModule(diffusion, config, identity)
+    if config.validation.every_n_steps:
+        callbacks = [Monitor(diffusion, subject, data, config.validation, folder, guard, config.prior.weight, encoder), *callbacks]
     fit(module, data, config, folder, checkpoint, progress, callbacks)
     return Run(folder, finish(diffusion, config, folder), subject, config)
