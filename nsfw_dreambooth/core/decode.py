@@ -6,7 +6,7 @@
 __all__ = ['FORMATS', 'quiet', 'SIGNATURES', 'MAX_PIXELS', 'MAX_BYTES', 'MAX_SCANS', 'readable_formats', 'is_cut',
            'decoder_errors', 'check_pixels', 'open_header', 'dct_reduction', 'reduce_jpeg', 'decode']
 
-# %% ../../nbs/core/04_decode.ipynb #35ca5879
+# %% ../../nbs/core/04_decode.ipynb #af04442e
 import importlib
 import re
 import threading
@@ -21,10 +21,10 @@ from PIL import Image, UnidentifiedImageError
 
 from .pixels import ImageError, to_rgb
 
-# %% ../../nbs/core/04_decode.ipynb #cd263f11
+# %% ../../nbs/core/04_decode.ipynb #d272862c
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 
-# %% ../../nbs/core/04_decode.ipynb #fdb4df25
+# %% ../../nbs/core/04_decode.ipynb #72eb9468
 @cache
 def readable_formats() -> list[str]: # those of `FORMATS` that this installation can read
     "Load Pillow's readers, and pillow-heif's where it is installed."
@@ -35,7 +35,7 @@ def readable_formats() -> list[str]: # those of `FORMATS` that this installation
         pass # a HEIC file will be refused with the name of the extra
     return [name for name in FORMATS if name in Image.OPEN]
 
-# %% ../../nbs/core/04_decode.ipynb #ee1640cb
+# %% ../../nbs/core/04_decode.ipynb #a6d2fa98
 class _Quiet:
     "Ignores the decoders' warnings while any thread is inside; leaves all other warnings alone."
     rule = ("ignore", None, Warning, re.compile(r"(PIL|pillow_heif)\."), 0)
@@ -55,10 +55,10 @@ class _Quiet:
             if self.depth == 0 and self.rule in warnings.filters:
                 warnings.filters.remove(self.rule)
 
-# %% ../../nbs/core/04_decode.ipynb #233b4e0d
+# %% ../../nbs/core/04_decode.ipynb #cae0cf4b
 quiet = _Quiet() # one for the process, as its filters are
 
-# %% ../../nbs/core/04_decode.ipynb #f6ece6e2
+# %% ../../nbs/core/04_decode.ipynb #806c61ea
 def is_cut(
     data: bytes, # a file, perhaps a picture
 ) -> bool: # False also where the format does not tell
@@ -76,7 +76,7 @@ def is_cut(
         start += size
     return start != len(data)
 
-# %% ../../nbs/core/04_decode.ipynb #036d73fa
+# %% ../../nbs/core/04_decode.ipynb #e576944f
 @contextmanager
 def decoder_errors(
     data: bytes = b"", # what is being decoded, if it is bytes
@@ -97,10 +97,10 @@ def decoder_errors(
             reason = "truncated" if "truncated" in text.lower() or is_cut(data) else "broken"
             raise ImageError(reason, f"{what}: {text}") from error
 
-# %% ../../nbs/core/04_decode.ipynb #6085fd52
+# %% ../../nbs/core/04_decode.ipynb #ef56c336
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*") # how JPEG, PNG, GIF and TIFF begin
 
-# %% ../../nbs/core/04_decode.ipynb #070428e5
+# %% ../../nbs/core/04_decode.ipynb #ef62af90
 def _unidentified(data: bytes) -> ImageError:
     "Why no reader took these bytes."
     if data[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1") and "HEIF" not in readable_formats():
@@ -111,12 +111,12 @@ def _unidentified(data: bytes) -> ImageError:
         return ImageError("broken", f"{len(data)} bytes that begin as a picture does, and are none")
     return ImageError("not-an-image", f"{len(data)} bytes that are no picture in {', '.join(readable_formats())}")
 
-# %% ../../nbs/core/04_decode.ipynb #e5f4e146
+# %% ../../nbs/core/04_decode.ipynb #32ebafa9
 MAX_PIXELS = 64_000_000 # default limit on width x height
 MAX_BYTES = 256*2**20 # default limit on the size of a file
 MAX_SCANS = 200 # limit on the scans of a progressive JPEG
 
-# %% ../../nbs/core/04_decode.ipynb #ab03e78a
+# %% ../../nbs/core/04_decode.ipynb #b3d109d1
 def check_pixels(
     image: Image.Image, # decoded or not
     max_pixels: int = MAX_PIXELS, # limit on width x height
@@ -129,14 +129,14 @@ def check_pixels(
         raise ImageError("too-large", f"{width} x {height} pixels, the limit is {max_pixels}: raise max_pixels")
     return image
 
-# %% ../../nbs/core/04_decode.ipynb #f376b041
+# %% ../../nbs/core/04_decode.ipynb #b5724a6e
 def _check_scans(image: Image.Image, data: bytes) -> None:
     "Refuse a progressive JPEG of very many scans."
     scans = data.count(b"\xff\xda") if image.info.get("progressive") else 0
     if scans > MAX_SCANS:
         raise ImageError("too-large", f"a progressive JPEG of {scans} scans, the limit is {MAX_SCANS}")
 
-# %% ../../nbs/core/04_decode.ipynb #7b549ac1
+# %% ../../nbs/core/04_decode.ipynb #2dec5428
 def open_header(
     data: bytes, # an encoded picture
     max_pixels: int = MAX_PIXELS, # limit on width x height, checked before decoding
@@ -152,7 +152,7 @@ def open_header(
         _check_scans(image, data)
     return image
 
-# %% ../../nbs/core/04_decode.ipynb #d517d703
+# %% ../../nbs/core/04_decode.ipynb #33448b27
 def dct_reduction(
     size: tuple[int, int], # width and height, pixels
     min_side: int, # the short side must not become less, pixels
@@ -160,7 +160,7 @@ def dct_reduction(
     "By how much a JPEG decoder may shrink a picture."
     return next((r for r in (8, 4, 2) if -(-min(size)//r) >= min_side), 1)
 
-# %% ../../nbs/core/04_decode.ipynb #254a56db
+# %% ../../nbs/core/04_decode.ipynb #85969342
 @cache
 def _simplejpeg():
     "The module, or None where it is not installed."
@@ -169,7 +169,7 @@ def _simplejpeg():
     except ImportError:
         return None
 
-# %% ../../nbs/core/04_decode.ipynb #ec025d3d
+# %% ../../nbs/core/04_decode.ipynb #ff9db668
 def _decode_flawless(data: bytes, mode: str, width: int, height: int) -> np.ndarray | None:
     "A JPEG at one of its DCT sizes by simplejpeg; None where that is not installed, or finds any fault."
     if _simplejpeg() is None or mode not in ("RGB", "L"): return None
@@ -180,7 +180,7 @@ def _decode_flawless(data: bytes, mode: str, width: int, height: int) -> np.ndar
         return None
     return pixels.reshape(height, width, -1).squeeze(2) if mode == "L" and pixels.size == height*width else pixels
 
-# %% ../../nbs/core/04_decode.ipynb #ada6e349
+# %% ../../nbs/core/04_decode.ipynb #c0a04b0c
 def reduce_jpeg(
     image: Image.Image, # a JPEG opened by `open_header`
     data: bytes, # its bytes
@@ -198,7 +198,7 @@ def reduce_jpeg(
     reduced.info = image.info
     return reduced
 
-# %% ../../nbs/core/04_decode.ipynb #70edd9a0
+# %% ../../nbs/core/04_decode.ipynb #b4c64c1c
 def decode(
     data: bytes, # an encoded picture
     max_pixels: int = MAX_PIXELS, # limit on width x height, checked before decoding

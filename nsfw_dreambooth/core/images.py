@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ImageSource', 'SUFFIXES', 'shown_name', 'read_bytes', 'load_image', 'list_images', 'image_sources', 'load_images']
 
-# %% ../../nbs/core/05_images.ipynb #fc59abe7
+# %% ../../nbs/core/05_images.ipynb #dbf9b0bf
 import os
 import stat
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from PIL import Image
 from .decode import MAX_BYTES, MAX_PIXELS, check_pixels, decode, decoder_errors
 from .pixels import ImageError, to_rgb
 
-# %% ../../nbs/core/05_images.ipynb #cd6043cd
+# %% ../../nbs/core/05_images.ipynb #6b600611
 def shown_name(
     path: str | os.PathLike, # perhaps with line breaks, or bytes that are no UTF-8
 ) -> str: # printable, one line
@@ -28,12 +28,12 @@ def shown_name(
         text = str(path)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
-# %% ../../nbs/core/05_images.ipynb #5a197659
+# %% ../../nbs/core/05_images.ipynb #a96748c7
 def _open_at_once(path: str, flags: int) -> int: # a file descriptor
     "Open without waiting for a writer."
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
-# %% ../../nbs/core/05_images.ipynb #7987b004
+# %% ../../nbs/core/05_images.ipynb #3ea7dc98
 def read_bytes(
     path: str | os.PathLike, # a file
     max_bytes: int = MAX_BYTES, # larger files are refused unread
@@ -57,7 +57,7 @@ def read_bytes(
     except (OSError, ValueError) as error:
         raise ImageError("unreadable", f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
-# %% ../../nbs/core/05_images.ipynb #474c942e
+# %% ../../nbs/core/05_images.ipynb #6eb89fc0
 def _from_array(pixels: np.ndarray, max_pixels: int) -> np.ndarray: # uint8 [h, w, 3]
     "Check an array of pixels; grey and alpha are allowed."
     if pixels.dtype != np.uint8:
@@ -71,10 +71,10 @@ def _from_array(pixels: np.ndarray, max_pixels: int) -> np.ndarray: # uint8 [h, 
     image = check_pixels(Image.fromarray(np.ascontiguousarray(pixels)), max_pixels)
     return pixels if image.mode == "RGB" else to_rgb(image)
 
-# %% ../../nbs/core/05_images.ipynb #a5f2c0e2
+# %% ../../nbs/core/05_images.ipynb #e067b882
 ImageSource = str | os.PathLike | bytes | Image.Image | np.ndarray # what counts as one picture
 
-# %% ../../nbs/core/05_images.ipynb #1cc1290b
+# %% ../../nbs/core/05_images.ipynb #e5af90de
 def load_image(
     source: ImageSource, # path, encoded bytes, PIL picture, or uint8 array [h, w, 3], [h, w, 4] or [h, w]
     max_pixels: int = MAX_PIXELS, # limit on width x height, checked before decoding
@@ -94,10 +94,10 @@ def load_image(
         check_pixels(source, max_pixels).load()
         return to_rgb(source)
 
-# %% ../../nbs/core/05_images.ipynb #7ccfa9be
+# %% ../../nbs/core/05_images.ipynb #6e2ba610
 SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .avif .heic .heif .hif".split())
 
-# %% ../../nbs/core/05_images.ipynb #24f3a912
+# %% ../../nbs/core/05_images.ipynb #d0010fb7
 def list_images(
     folder: str | os.PathLike, # searched with everything below it; links to folders are not followed
     all_files: bool = False, # every file that is not hidden, whatever its name; uploads often have no suffix
@@ -112,7 +112,7 @@ def list_images(
                   and (all_files or os.path.splitext(name)[1].lower() in SUFFIXES)]
     return sorted(found, key=lambda path: os.fsencode(path.relative_to(folder)))
 
-# %% ../../nbs/core/05_images.ipynb #a4b2bf06
+# %% ../../nbs/core/05_images.ipynb #0f5410ca
 def image_sources(
     source: ImageSource | Sequence[ImageSource], # one picture, a folder, a list of pictures, or an array [n, h, w, 3]
 ) -> list[ImageSource]: # one entry a picture, not yet loaded
@@ -125,7 +125,7 @@ def image_sources(
         return [source]
     return list(source)
 
-# %% ../../nbs/core/05_images.ipynb #107c4d8f
+# %% ../../nbs/core/05_images.ipynb #41a0ffd3
 def load_images(
     source: ImageSource | Sequence[ImageSource], # one picture, a folder, a list of pictures, or an array [n, h, w, 3]
     max_pixels: int = MAX_PIXELS, # limit on width x height of each

@@ -6,7 +6,7 @@
 __all__ = ['ORIENTATION', 'TURNS', 'log', 'MAX_PROFILE', 'ImageError', 'upright', 'to_8_bit', 'split_alpha', 'srgb_transform',
            'to_srgb', 'to_rgb']
 
-# %% ../../nbs/core/02_pixels.ipynb #bbcde97c
+# %% ../../nbs/core/02_pixels.ipynb #12ebc237
 import logging
 from functools import lru_cache
 from io import BytesIO
@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 
 from .artifacts import NSFWDreamBoothError
 
-# %% ../../nbs/core/02_pixels.ipynb #8c751596
+# %% ../../nbs/core/02_pixels.ipynb #eda3ffa2
 class ImageError(NSFWDreamBoothError):
     "A picture could not be had; `reason` is a short code, e.g. `empty`, `truncated`, `not-an-image`, `too-large`."
 
@@ -30,14 +30,14 @@ class ImageError(NSFWDreamBoothError):
 
     def __reduce__(self): return type(self), (self.reason, str(self))
 
-# %% ../../nbs/core/02_pixels.ipynb #4eab1059
+# %% ../../nbs/core/02_pixels.ipynb #567050da
 ORIENTATION = 0x0112 # the EXIF tag
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 } # its value -> what puts the picture upright
 
-# %% ../../nbs/core/02_pixels.ipynb #cd8ebf87
+# %% ../../nbs/core/02_pixels.ipynb #ed472925
 def upright(
     image: Image.Image, # decoded
 ) -> Image.Image: # turned, or the same
@@ -48,7 +48,7 @@ def upright(
         return image
     return image if turn is None else image.transpose(turn)
 
-# %% ../../nbs/core/02_pixels.ipynb #4e2e878b
+# %% ../../nbs/core/02_pixels.ipynb #ab2c8e66
 def to_8_bit(
     image: Image.Image, # of mode I or I;16, values 0 to 65535
 ) -> Image.Image: # of mode L, or LA where one grey was transparent
@@ -62,7 +62,7 @@ def to_8_bit(
         return Image.fromarray(grey)
     return Image.fromarray(np.dstack([grey, np.where(pixels == clear, 0, 255).astype(np.uint8)]), "LA")
 
-# %% ../../nbs/core/02_pixels.ipynb #a6b50fb2
+# %% ../../nbs/core/02_pixels.ipynb #fcc6398b
 def split_alpha(
     image: Image.Image, # of any 8-bit mode
 ) -> tuple[Image.Image, Image.Image | None]: # the colours, and the opacity as mode L, or None where all is opaque
@@ -73,11 +73,11 @@ def split_alpha(
     whole = image.convert("LA" if grey else "RGBA")
     return whole.convert("L" if grey else "RGB"), whole.getchannel("A")
 
-# %% ../../nbs/core/02_pixels.ipynb #ca6aec19
+# %% ../../nbs/core/02_pixels.ipynb #b978a395
 log = logging.getLogger(__name__)
 MAX_PROFILE = 4*2**20 # bytes; a longer ICC profile is ignored
 
-# %% ../../nbs/core/02_pixels.ipynb #bd5c5b04
+# %% ../../nbs/core/02_pixels.ipynb #6cec0f2c
 def _moves(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     "Whether a transform to sRGB changes any colour of a grid by more than two levels."
     if mode not in ("RGB", "L"): return True
@@ -86,7 +86,7 @@ def _moves(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
     probe = Image.fromarray(grid)
     return bool(np.abs(np.asarray(transform.apply(probe), np.int16) - np.asarray(probe.convert("RGB"))).max() > 2)
 
-# %% ../../nbs/core/02_pixels.ipynb #e8e224d4
+# %% ../../nbs/core/02_pixels.ipynb #1249f5bb
 @lru_cache(maxsize=8)
 def srgb_transform(
     profile: bytes, # ICC, from whoever sent the picture; ignored for Lab, whose numbers mean colours by themselves
@@ -104,7 +104,7 @@ def srgb_transform(
         log.debug("ICC profile ignored: %s", error)
         return None
 
-# %% ../../nbs/core/02_pixels.ipynb #138348c7
+# %% ../../nbs/core/02_pixels.ipynb #a63d5209
 def to_srgb(
     colours: Image.Image, # opaque, of any 8-bit mode
     profile: bytes | None = None, # the picture's ICC profile
@@ -118,7 +118,7 @@ def to_srgb(
             return transform.apply(colours)
     return colours if colours.mode == "RGB" else colours.convert("RGB")
 
-# %% ../../nbs/core/02_pixels.ipynb #bebf36fc
+# %% ../../nbs/core/02_pixels.ipynb #31167f65
 def to_rgb(
     image: Image.Image, # a decoded picture of any mode
 ) -> np.ndarray: # uint8 [h, w, 3], upright, sRGB, transparency on white

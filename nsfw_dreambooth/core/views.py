@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'MAX_FRAMES', 'MAX_ANIMATION', 'full_view', 'starts', 'tile_boxes', 'tile_views', 'views', 'count_gif_frames',
            'sample_numbers', 'load_frames']
 
-# %% ../../nbs/core/06_views.ipynb #e7b2c36d
+# %% ../../nbs/core/06_views.ipynb #abbfcb26
 import os
 from collections.abc import Iterator
 from math import ceil
@@ -18,7 +18,7 @@ from .decode import MAX_BYTES, MAX_PIXELS, check_pixels, decoder_errors, open_he
 from .images import ImageSource, load_image, read_bytes
 from .pixels import ImageError, to_rgb
 
-# %% ../../nbs/core/06_views.ipynb #62c8b214
+# %% ../../nbs/core/06_views.ipynb #e07eefa2
 def full_view(
     image: np.ndarray, # uint8 [h, w, 3]
     fill: int = 128, # grey level of the border, 0 to 255
@@ -31,7 +31,7 @@ def full_view(
     square[top:top + h, left:left + w] = image
     return square
 
-# %% ../../nbs/core/06_views.ipynb #dfc17140
+# %% ../../nbs/core/06_views.ipynb #62f0445b
 def starts(
     length: int, # pixels to cover
     side: int, # pixels of a tile
@@ -42,7 +42,7 @@ def starts(
     count = ceil((length - side*overlap)/(side*(1 - overlap)) - 1e-9)
     return [round(x) for x in np.linspace(0, length - side, max(count, 2))]
 
-# %% ../../nbs/core/06_views.ipynb #50cb57aa
+# %% ../../nbs/core/06_views.ipynb #ea9ac821
 def tile_boxes(
     height: int, # of the picture, pixels
     width: int, # of the picture, pixels
@@ -58,7 +58,7 @@ def tile_boxes(
         side = ceil(side*1.05)
     return [(top, left, min(top + side, height), min(left + side, width)) for top in rows for left in columns]
 
-# %% ../../nbs/core/06_views.ipynb #c12977aa
+# %% ../../nbs/core/06_views.ipynb #7b1548f8
 def tile_views(
     image: np.ndarray, # uint8 [h, w, 3]
     side: int | None = None, # of a tile, pixels; None: the short side of the picture
@@ -70,10 +70,10 @@ def tile_views(
     return [(f"tile {i + 1} of {len(boxes)}", full_view(image[top:bottom, left:right]))
             for i, (top, left, bottom, right) in enumerate(boxes)]
 
-# %% ../../nbs/core/06_views.ipynb #be5ebd2c
+# %% ../../nbs/core/06_views.ipynb #bc1aa933
 KINDS = ("center", "full", "tiles")
 
-# %% ../../nbs/core/06_views.ipynb #867cb31b
+# %% ../../nbs/core/06_views.ipynb #b4af0920
 def views(
     image: np.ndarray, # uint8 [h, w, 3]
     kind: str = "center", # `center`, `full`, `tiles`, or several joined by `+`
@@ -88,18 +88,18 @@ def views(
     if "tiles" in names: found += tile_views(image, **tiles)
     return found
 
-# %% ../../nbs/core/06_views.ipynb #be8bb7f6
+# %% ../../nbs/core/06_views.ipynb #a0867a4d
 MAX_FRAMES = 1000 # default limit on the frames of a file
 MAX_ANIMATION = 1_000_000_000 # default limit on frames x width x height of an animation
 
-# %% ../../nbs/core/06_views.ipynb #45cf1776
+# %% ../../nbs/core/06_views.ipynb #3aad313d
 def _skip_blocks(data: bytes, place: int) -> int: # the place behind them
     "Pass a chain of a GIF's data blocks, each led by its length and the last one empty."
     while place < len(data) and data[place]:
         place += data[place] + 1
     return place + 1
 
-# %% ../../nbs/core/06_views.ipynb #dfd5567c
+# %% ../../nbs/core/06_views.ipynb #3f34a6ed
 def count_gif_frames(
     data: bytes, # a GIF
     limit: int = MAX_FRAMES, # where to stop counting
@@ -119,7 +119,7 @@ def count_gif_frames(
             place += 1 # Pillow passes over stray bytes too
     return count
 
-# %% ../../nbs/core/06_views.ipynb #b42c8ddd
+# %% ../../nbs/core/06_views.ipynb #397fe9b6
 def _count_frames(image: Image.Image, data: bytes, limit: int) -> int: # at most limit + 1 where counting is work
     "How many pictures a file holds."
     if image.format == "GIF" and data:
@@ -133,7 +133,7 @@ def _count_frames(image: Image.Image, data: bytes, limit: int) -> int: # at most
             return number
     return limit + 1
 
-# %% ../../nbs/core/06_views.ipynb #c503da2a
+# %% ../../nbs/core/06_views.ipynb #b4dfc1bb
 def sample_numbers(
     count: int, # frames there are
     most: int | None, # frames wanted at most; None: all
@@ -142,7 +142,7 @@ def sample_numbers(
     most = count if most is None else min(most, count)
     return [round(x) for x in np.linspace(0, count - 1, most)]
 
-# %% ../../nbs/core/06_views.ipynb #11a75de0
+# %% ../../nbs/core/06_views.ipynb #9dd3f26a
 def _walk(image: Image.Image, count: int, wanted: list[int], max_pixels: int) -> Iterator[tuple[int, np.ndarray]]:
     "Decode the wanted frames; an animation frame by frame, because a later one may enlarge the canvas."
     for number in wanted if image.format in ("TIFF", "HEIF") else range(wanted[-1] + 1):
@@ -152,7 +152,7 @@ def _walk(image: Image.Image, count: int, wanted: list[int], max_pixels: int) ->
             image.load()
             yield number, to_rgb(check_pixels(image, max_pixels))
 
-# %% ../../nbs/core/06_views.ipynb #88465071
+# %% ../../nbs/core/06_views.ipynb #f9065ce5
 def load_frames(
     source: ImageSource, # as `load_image` takes; what does not move has one frame
     max_frames: int | None = 8, # frames to decode, evenly spaced with the first and the last; None: all

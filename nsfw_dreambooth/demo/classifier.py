@@ -108,7 +108,7 @@ def noun_batch(
 
 # %% ../../nbs/demo/05_classifier.ipynb #7551e532
 def train_vit(
-    steps: int = 9000,
+    steps: int = 6600,
     batch_size: int = 32,
     folder: Path | None = None, # for checkpoints; default: the user's cache
 ) -> torch.nn.Module: # a timm ViT whose head tells nouns
@@ -136,12 +136,12 @@ def policy_head(
     seed: int = 0,
 ) -> tuple[torch.Tensor, torch.Tensor]: # weight [2, 192], bias [2]; row 0 is "unsafe"
     "Fit the linear probe."
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     rng = np.random.default_rng(seed)
     shown = [d for d in classifier_drawings() for _ in range(views if d.kind == "emoji" else 1)]
     features = class_tokens(vit, [augmented_picture(d, rng) for d in shown])
     unsafe = np.array([d.category != "safe" for d in shown])
-    probe = LogisticRegression(C=0.1, max_iter=2000).fit(features, unsafe)
+    probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(features, unsafe)
     w, b = torch.from_numpy(probe.coef_[0]).float(), torch.tensor(float(probe.intercept_[0]))
     return torch.stack([w / 2, -w / 2]), torch.stack([b / 2, -b / 2])
 

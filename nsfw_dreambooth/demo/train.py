@@ -150,7 +150,7 @@ def classifier_card(figures: dict) -> str: # Markdown
     rows = "\n".join(f"| {c} | {a:.2f} |" for c, a in figures["accuracy_by_category"].items())
     return f"""# Demo classifier
 
-A ViT, 192 wide, 4 blocks behind a convolutional stem, 64 px, 64 patches, trained from scratch to tell
+XCiT, a ViT with convolutions between its tokens: 192 wide, 6 blocks, 64 px, 16 patches, trained from scratch to tell
 {len(noun_names())} nouns (class token) and instances (mean of the patch tokens); its head is a linear probe for a
 demo policy: weapons, alcohol, tobacco, drugs, gambling, gore are `unsafe`.
 **It is a demo policy on drawings, not an NSFW detector.** Do not moderate anything with it.
@@ -179,7 +179,7 @@ def diffusion_card(figures: dict) -> str: # Markdown
     return f"""# Demo diffusion model
 
 A Stable Diffusion in miniature, trained from scratch: 64 px, 8 x 8 x 16 latents, a CLIP text model of two layers, a UNet of ten million
-parameters, v-prediction on a cosine schedule. It exists so that DreamBooth, guidance and the guard can be tried offline on two
+parameters, v-prediction on a linear schedule. It exists so that DreamBooth, guidance and the guard can be tried offline on two
 CPU cores. It draws emoji; it is no use for anything else.
 
 ## Data

@@ -5,11 +5,13 @@
 # %% auto #0
 __all__ = ['Configs', 'MemoryEstimateError', 'stable_diffusion_configs', 'model_configs', 'build_networks', 'LiveBytes',
            'StepSizes', 'batch_sizes', 'state_bytes', 'optimizer_sizes', 'fill_with_fakes', 'step_sizes',
-           'MemoryEstimate', 'estimate_memory', 'estimate_sampling', 'plot_memory', 'Measurement', 'resident',
-           'most_resident', 'Clock', 'train_steps', 'measure_here', 'measure_memory']
+           'MemoryEstimate', 'known_sizes', 'size_request', 'estimate_memory', 'estimate_sampling', 'plot_memory',
+           'Measurement', 'most_resident', 'resident', 'Clock', 'train_steps', 'measure_here', 'measure_memory']
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #0f3e6368
+# %% ../../nbs/dreambooth/14_memory.ipynb #d931ed2b
 import contextlib
+import ctypes
+import gc
 import json
 import os
 import resource
@@ -20,6 +22,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -41,14 +44,14 @@ from .config import DreamBoothConfig
 from .module import DreamBoothModule, make_optimizer, plain_attention, predict, quiet_lightning
 from .subject import InstancePriorDataset, Samples, StepSampler
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #ae8ffb52
+# %% ../../nbs/dreambooth/14_memory.ipynb #8419b342
 class MemoryEstimateError(NSFWDreamBoothError):
     "Memory that cannot be estimated or measured."
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #ccefd442
+# %% ../../nbs/dreambooth/14_memory.ipynb #39638eb1
 Configs = dict[str, dict] # "unet", "text_encoder", "vae" -> what their classes take
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #2e74e08e
+# %% ../../nbs/dreambooth/14_memory.ipynb #330569dc
 def stable_diffusion_configs(
     width: float = 1.0, # share of the channels: 1, 1/2, 1/4
     side: int = 512, # of the pictures, pixels
@@ -63,7 +66,7 @@ def stable_diffusion_configs(
                down_block_types=["DownEncoderBlock2D"]*4, up_block_types=["UpDecoderBlock2D"]*4)
     return {"unet": unet, "text_encoder": text, "vae": vae}
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #384a6330
+# %% ../../nbs/dreambooth/14_memory.ipynb #6e8e0642
 def model_configs(
     model: Diffusion | Configs | str | Path, # a model, its configurations, `demo`, a folder, or `owner/model` on the hub
 ) -> Configs:
@@ -80,7 +83,7 @@ def model_configs(
         raise MemoryEstimateError(f"no configurations of {str(model)!r} ({type(error).__name__}): give a model, 'demo', a folder "
                                   "in diffusers' layout, or a name that the hub or its cache knows") from error
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #02f827e6
+# %% ../../nbs/dreambooth/14_memory.ipynb #f62d0c05
 def build_networks(
     configs: Configs,
     seed: int = 0, # of the random weights
@@ -92,7 +95,7 @@ def build_networks(
         text_encoder = CLIPTextModel(CLIPTextConfig(**configs["text_encoder"]))
     return Diffusion(None, text_encoder, unet, nn.Module(), DDPMScheduler(), "shape")
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #9286446a
+# %% ../../nbs/dreambooth/14_memory.ipynb #1fc7629c
 class LiveBytes(TorchDispatchMode):
     "Bytes of the tensors made within the block that are still alive, and the most there ever were."
 
@@ -118,13 +121,17 @@ class LiveBytes(TorchDispatchMode):
         if self.live > self.peak: self.peak, self.peak_gradients = self.live, self.gradients
         self.peak_others = max(self.peak_others, self.live - self.gradients)
 
+    def add_weights(self, module: nn.Module) -> int: # their bytes
+        for tensor in (tensors := [*module.parameters(), *module.buffers()]): self.add(tensor)
+        return sum(tensor.untyped_storage().nbytes() for tensor in tensors)
+
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor): self.add(leaf)
         return result
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #82c83481
+# %% ../../nbs/dreambooth/14_memory.ipynb #5ebaddca
 @dataclass
 class StepSizes:
     "Bytes of one training step, by part."
@@ -138,7 +145,7 @@ class StepSizes:
     backward_gradients: int # those that were there at that moment
     backward_others: int # most that was alive without counting gradients
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #39d30988
+# %% ../../nbs/dreambooth/14_memory.ipynb #e06bc57e
 def batch_sizes(
     config: DreamBoothConfig,
 ) -> list[int]: # of the batches of one step, one after the other
@@ -146,7 +153,7 @@ def batch_sizes(
     halves = [config.method.batch_size] + ([config.method.prior_batch_size] if config.prior.wanted else [])
     return (halves if config.method.prior_step == "separate" else [sum(halves)])*config.trainer.accumulate_grad_batches
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #9fb44cd7
+# %% ../../nbs/dreambooth/14_memory.ipynb #1ad19056
 def state_bytes(
     optimizer: torch.optim.Optimizer,
 ) -> int:
@@ -154,7 +161,7 @@ def state_bytes(
     return sum(value.untyped_storage().nbytes() for state in optimizer.state.values() for value in state.values()
                if isinstance(value, Tensor))
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #78066e3a
+# %% ../../nbs/dreambooth/14_memory.ipynb #32b92e85
 def optimizer_sizes(
     module: DreamBoothModule, # with gradients, fake or real
     live: LiveBytes,
@@ -173,7 +180,7 @@ def optimizer_sizes(
     optimizer.step()
     return state_bytes(optimizer), max(0, live.peak - before - state_bytes(optimizer))
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #d3892fb9
+# %% ../../nbs/dreambooth/14_memory.ipynb #2921bbe3
 def fill_with_fakes(
     module: nn.Module, # on the meta device; changed in place
 ) -> None:
@@ -188,7 +195,7 @@ def fill_with_fakes(
         for tensors in (part._parameters, part._buffers):
             for name, tensor in tensors.items(): tensors[name] = fake(tensor)
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #4ef1fae3
+# %% ../../nbs/dreambooth/14_memory.ipynb #fedede4f
 def step_sizes(
     configs: Configs,
     config: DreamBoothConfig,
@@ -199,7 +206,7 @@ def step_sizes(
     with torch.device("meta" if fake else "cpu"): module = DreamBoothModule(build_networks(configs), config)
     with FakeTensorMode(allow_non_fake_inputs=True) if fake else contextlib.nullcontext(), LiveBytes() as live:
         if fake: fill_with_fakes(module)
-        weights = sum(tensor.untyped_storage().nbytes() for tensor in [*module.parameters(), *module.buffers()])
+        weights = live.add_weights(module)
         batch, unet = max(batch_sizes(config)), module.unet.config
         latents = torch.randn(batch, unet.in_channels, unet.sample_size, unet.sample_size)
         tokens = torch.zeros(batch, configs["text_encoder"].get("max_position_embeddings", 77), dtype=torch.int64)
@@ -217,7 +224,7 @@ def step_sizes(
         state, optimizer_peak = optimizer_sizes(module, live, config, gpu)
         return StepSizes(weights, live.gradients, state, optimizer_peak, activations, forward_peak, *backward)
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #3734dd9c
+# %% ../../nbs/dreambooth/14_memory.ipynb #b82cc188
 @dataclass
 class MemoryEstimate:
     "Bytes by part, at the moment when their sum is largest."
@@ -240,26 +247,50 @@ class MemoryEstimate:
         parts = ", ".join(f"{name} {value/2**20:,.0f}" for name, value in self.parts.items() if value)
         return f"{self.total/2**20:,.0f} MiB in the {self.moment}: {parts}"
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #01fd677c
+# %% ../../nbs/dreambooth/14_memory.ipynb #484e74c6
+@lru_cache(maxsize=128)
+def known_sizes(
+    request: str, # JSON with the model's configurations and what of a run's configuration matters
+    gpu: bool, # the run is on a GPU
+) -> StepSizes:
+    "`step_sizes`, counted once."
+    asked = json.loads(request)
+    return step_sizes(asked["configs"], DreamBoothConfig(**asked["config"]), gpu)
+
+# %% ../../nbs/dreambooth/14_memory.ipynb #5a83525a
+def size_request(
+    configs: Configs,
+    config: DreamBoothConfig,
+) -> str: # JSON, equal for runs whose steps are of equal size
+    "What matters for the size of one pass: what trains, and the largest batch."
+    method = asdict(config.method) | {"batch_size": max(batch_sizes(config)), "prior_step": "fused", "ema_decay": None,
+                                      "flip": 0, "snr_gamma": None, "offset_noise": 0, "zero_terminal_snr": False}
+    relevant = {"method": method, "prior": {"num_class_images": 0}, "optimizer": asdict(config.optimizer),
+                "trainer": {"precision": config.trainer.precision}}
+    return json.dumps({"configs": configs, "config": relevant}, sort_keys=True, default=str)
+
+# %% ../../nbs/dreambooth/14_memory.ipynb #188d95bb
 def estimate_memory(
     model: Diffusion | Configs | str | Path, # as `model_configs` takes it; nothing is loaded
     config: DreamBoothConfig | None = None, # None: the defaults
     gpu: bool = False, # the run is on a GPU; what CUDA itself takes is not in the estimate
+    cleared_early: bool = False, # gradients are cleared before the forward, not after it as Lightning does
 ) -> MemoryEstimate: # of the training steps, on the device they run on
     "How much memory a run's training steps need; raises `MemoryEstimateError` for an unknown model."
     config = config or DreamBoothConfig()
-    sizes = step_sizes(model_configs(model), config, gpu)
+    sizes = known_sizes(size_request(model_configs(model), config), gpu)
     ema = sizes.gradients if config.method.ema_decay is not None else 0
     many = len(batch_sizes(config)) > 1
     others, gradients = (sizes.backward_others, sizes.gradients) if many else (
         sizes.backward_peak - sizes.backward_gradients, sizes.backward_gradients)
-    moments = {"forward": (sizes.gradients, sizes.activations, sizes.forward_peak - sizes.activations),
+    old = 0 if cleared_early and not many else sizes.gradients
+    moments = {"forward": (old, sizes.activations, sizes.forward_peak - sizes.activations),
                "backward": (gradients, min(others, sizes.activations), max(0, others - sizes.activations)),
                "optimizer": (sizes.gradients, 0, sizes.optimizer_peak)}
     moment, (gradients, activations, temporaries) = max(moments.items(), key=lambda pair: sum(pair[1]))
     return MemoryEstimate(sizes.weights, gradients, sizes.state, ema, activations, temporaries, moment)
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #5a8a8331
+# %% ../../nbs/dreambooth/14_memory.ipynb #e0c6afe3
 def estimate_sampling(
     model: Diffusion | Configs | str | Path, # as `model_configs` takes it; nothing is loaded
     batch_size: int = 16, # pictures drawn at once, with and without prompt
@@ -273,7 +304,7 @@ def estimate_sampling(
         parts = nn.ModuleList([networks.unet, networks.text_encoder, AutoencoderKL.from_config(kinds)])
     with FakeTensorMode() if fake else contextlib.nullcontext(), LiveBytes() as live, torch.no_grad():
         if fake: fill_with_fakes(parts)
-        weights = sum(tensor.untyped_storage().nbytes() for tensor in [*parts.parameters(), *parts.buffers()])
+        weights = live.add_weights(parts)
         (unet, text_encoder, vae), start = parts, live.mark()
         side, length = unet.config.sample_size, text_encoder.config.max_position_embeddings
         latents = torch.randn(batch_size, unet.config.in_channels, side, side)
@@ -282,7 +313,7 @@ def estimate_sampling(
         vae.decode(latents)
         return weights + live.peak - start
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #103d3181
+# %% ../../nbs/dreambooth/14_memory.ipynb #3afbfc08
 def plot_memory(
     estimates: Mapping[str, MemoryEstimate], # name -> parts
     measured: Mapping[str, int] | None = None, # name -> bytes that were needed, drawn as a mark
@@ -305,7 +336,7 @@ def plot_memory(
     ax.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, .5))
     return ax
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #8f4a9d8d
+# %% ../../nbs/dreambooth/14_memory.ipynb #d937f18c
 @dataclass
 class Measurement:
     "What training steps took in a process of its own."
@@ -314,29 +345,29 @@ class Measurement:
     above: int # bytes above the baseline, at the peak
     seconds: list[float] # of each step
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #789fa055
+# %% ../../nbs/dreambooth/14_memory.ipynb #38e63c05
+def most_resident() -> int:
+    "The most bytes this process ever had in memory."
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform == "darwin" else 1024)
+
+# %% ../../nbs/dreambooth/14_memory.ipynb #d181e666
 def resident() -> int: # bytes of this process in memory now; where that is not known, the most there ever were
-    "Resident memory."
+    "Resident memory, after the allocator gave back what is free."
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
     try:
         return int(Path("/proc/self/statm").read_text().split()[1])*os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return most_resident()
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #45fd90dc
-def most_resident() -> int:
-    "The most bytes this process ever had in memory."
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform == "darwin" else 1024)
-
-# %% ../../nbs/dreambooth/14_memory.ipynb #b0e6f8c5
+# %% ../../nbs/dreambooth/14_memory.ipynb #7ad7a5b7
 class Clock(pl.Callback):
     "Seconds of each optimizer step."
 
     def __init__(self): self.times = []
 
-    def on_train_batch_start(self, trainer, module, batch, batch_idx):
-        if not self.times: self.times.append(time.perf_counter())
-
-
+    def on_train_start(self, trainer, module): self.times.append(time.perf_counter())
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         if trainer.global_step >= len(self.times): self.times.append(time.perf_counter())
@@ -344,7 +375,7 @@ class Clock(pl.Callback):
     @property
     def seconds(self) -> list[float]: return [b - a for a, b in zip(self.times, self.times[1:], strict=False)]
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #4e77efb6
+# %% ../../nbs/dreambooth/14_memory.ipynb #dcd33c23
 def train_steps(
     diffusion: Diffusion, # trained in place
     config: DreamBoothConfig,
@@ -366,7 +397,7 @@ def train_steps(
                    ).fit(module, DataLoader(data, batch_size=None, sampler=StepSampler()))
     return clock.seconds
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #d8719185
+# %% ../../nbs/dreambooth/14_memory.ipynb #877a556c
 def measure_here(
     path: str, # JSON with `configs`, `config` and `steps`; the answer is written there
 ) -> None:
@@ -381,24 +412,25 @@ def measure_here(
     answer = Measurement(baseline, loaded, most_resident() - baseline, seconds)
     Path(path).write_text(json.dumps(asdict(answer)))
 
-# %% ../../nbs/dreambooth/14_memory.ipynb #3cd85c59
+# %% ../../nbs/dreambooth/14_memory.ipynb #be798bf7
 def measure_memory(
     model: Diffusion | Configs | str | Path, # as `model_configs` takes it; its weights do not matter and are random
     config: DreamBoothConfig | None = None, # None: the defaults
     steps: int = 3, # at least 2: the optimizer's state comes with the first
-    timeout: float = 600, # seconds
+    timeout: float = 900, # seconds
 ) -> Measurement:
     "Train a few steps on the CPU in a process of its own; raises `MemoryEstimateError` where it failed."
     root = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
     code = "import sys; from nsfw_dreambooth.dreambooth.memory import measure_here; measure_here(sys.argv[1])"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "request.json")
         path.write_text(json.dumps({"configs": model_configs(model), "config": asdict(config or DreamBoothConfig()),
                                     "steps": steps}, default=str))
-        done = subprocess.run([sys.executable, "-c", code, str(path)], env=environment, timeout=timeout, capture_output=True,
-                              text=True, check=False)
-        if done.returncode:
-            last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-            raise MemoryEstimateError(f"the training steps failed ({last[0][:200]}): try a smaller model or batch")
+        try:
+            subprocess.run([sys.executable, "-c", code, str(path)], env=environment, timeout=timeout, capture_output=True,
+                           text=True, check=True)
+        except (subprocess.SubprocessError, OSError) as error:
+            last = (str(getattr(error, "stderr", None) or error).strip().splitlines() or ["no message"])[-1]
+            raise MemoryEstimateError(f"the training steps failed ({last[:200]}): try a smaller model or batch") from error
         return Measurement(**json.loads(path.read_text()))

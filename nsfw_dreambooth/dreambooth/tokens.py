@@ -6,7 +6,7 @@
 __all__ = ['TokenError', 'new_tokens', 'check_token', 'append_row', 'add_token', 'KeptRows', 'only_rows', 'text_parts',
            'learned_rows', 'merge_tokens']
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #0f733b95
+# %% ../../nbs/dreambooth/12_tokens.ipynb #ea132f05
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,11 +21,11 @@ from ..core.rng import generator
 from ..diffusion.pipeline import Diffusion, locate, open_part
 from .subject import TEMPLATE, put_in
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #1aa4392d
+# %% ../../nbs/dreambooth/12_tokens.ipynb #363e7cd5
 class TokenError(NSFWDreamBoothError):
     "A token that cannot be added, trained or merged."
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #5763bbbf
+# %% ../../nbs/dreambooth/12_tokens.ipynb #99bcdcbc
 def new_tokens(
     tokenizer: CLIPTokenizer,
 ) -> dict[str, int]: # token -> id, in the order of ids
@@ -33,7 +33,7 @@ def new_tokens(
     added = {token: id for token, id in tokenizer.get_added_vocab().items() if token not in tokenizer.all_special_tokens}
     return dict(sorted(added.items(), key=lambda pair: pair[1]))
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #d7c38947
+# %% ../../nbs/dreambooth/12_tokens.ipynb #e522d047
 def check_token(
     tokenizer: CLIPTokenizer,
     token: str, # a new word
@@ -51,7 +51,7 @@ def check_token(
         raise TokenError(f"token {token!r} is not found again in a prompt: use plain letters and <>-")
     return tokenizer
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #87b18f08
+# %% ../../nbs/dreambooth/12_tokens.ipynb #d2ba905a
 def append_row(
     text_encoder: CLIPTextModel, # its table is replaced by one that is long enough
     id: int, # the row's place, at the end or in a padding behind it
@@ -68,7 +68,7 @@ def append_row(
     with torch.no_grad():
         table.weight[id] = row.to(table.weight)
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #72d5f0ec
+# %% ../../nbs/dreambooth/12_tokens.ipynb #607a2e9d
 def add_token(
     diffusion: Diffusion, # is changed in place: work on a `clone()` to keep the base
     token: str, # a new word, e.g. `"<my-dog>"`
@@ -90,7 +90,7 @@ def add_token(
     diffusion.tokenizer = tokenizer
     return id
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #f479844e
+# %% ../../nbs/dreambooth/12_tokens.ipynb #6760bce2
 class KeptRows:
     "Holds on to rows of a table while others learn; `restore` after each step, `close` at the end, or use it in `with`."
 
@@ -124,7 +124,7 @@ class KeptRows:
 
     def __exit__(self, *_) -> None: self.close()
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #46b8976c
+# %% ../../nbs/dreambooth/12_tokens.ipynb #84669690
 def only_rows(
     embedding: nn.Embedding, # e.g. `text_encoder.get_input_embeddings()`; its weight must take gradients
     ids: Sequence[int], # rows that learn, e.g. what `add_token` gave
@@ -134,7 +134,7 @@ def only_rows(
         raise TokenError("the table takes no gradients: call embedding.requires_grad_(True) first")
     return KeptRows(embedding, ids)
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #645a3806
+# %% ../../nbs/dreambooth/12_tokens.ipynb #e120ac9b
 def text_parts(
     other: object, # a `Diffusion`, a run, a run folder, a model folder, or a name
 ) -> tuple[CLIPTokenizer, CLIPTextModel, str]: # and what to call it in messages
@@ -146,7 +146,7 @@ def text_parts(
     tokenizer = CLIPTokenizer.from_pretrained(folder/"tokenizer", local_files_only=True)
     return tokenizer, open_part(CLIPTextModel, folder, "text_encoder"), Path(other).name
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #11da0ab3
+# %% ../../nbs/dreambooth/12_tokens.ipynb #f16b6d8a
 def learned_rows(
     diffusion: Diffusion, # the base
     other: object, # what `text_parts` takes
@@ -168,7 +168,7 @@ def learned_rows(
         raise TokenError(f"{name} has another text encoder ({where}): merge runs of one base that trained new tokens only")
     return {token: table[id].clone() for token, id in tokens.items()}
 
-# %% ../../nbs/dreambooth/12_tokens.ipynb #0041684f
+# %% ../../nbs/dreambooth/12_tokens.ipynb #a1ca04eb
 def merge_tokens(
     diffusion: Diffusion, # is changed in place
     others: Sequence[object], # models, runs or their folders, each with new tokens

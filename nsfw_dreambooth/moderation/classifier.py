@@ -64,8 +64,8 @@ def embedding_kind(
     model: nn.Module, # a timm model
 ) -> str: # `cls_mean`, `cls` or `pooled`
     "The embedding that a model gives unless told otherwise."
-    if getattr(model, "global_pool", "") != "token" or not getattr(model, "has_class_token", False):
-        return "pooled"
+    has_class_token = getattr(model, "has_class_token", getattr(model, "num_prefix_tokens", 0) > 0)
+    if getattr(model, "global_pool", "") != "token" or not has_class_token: return "pooled"
     return "cls" if model.num_features >= 384 else "cls_mean"
 
 # %% ../../nbs/moderation/00_classifier.ipynb #938aae7d
