@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Measurement', 'most_resident', 'resident', 'return_memory', 'Clock', 'train_steps', 'measure_here', 'measure_memory']
 
-# %% ../../nbs/dreambooth/13_measure.ipynb #aa9fe88f
+# %% ../../nbs/dreambooth/13_measure.ipynb #d618c22c
 import contextlib
 import ctypes
 import gc
@@ -23,13 +23,14 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+from ..core.artifacts import demo_path
 from ..diffusion.pipeline import Diffusion, tiny_diffusion
 from .config import DreamBoothConfig
 from .memory import Configs, MemoryEstimateError, build_networks, model_configs
 from .module import DreamBoothModule, plain_attention, quiet_lightning
 from .subject import InstancePriorDataset, Samples, StepSampler
 
-# %% ../../nbs/dreambooth/13_measure.ipynb #488c54e6
+# %% ../../nbs/dreambooth/13_measure.ipynb #5c30e91f
 @dataclass
 class Measurement:
     "What training steps took in a process of its own."
@@ -38,12 +39,12 @@ class Measurement:
     above: int # bytes above the baseline, at the peak
     seconds: list[float] # of each step
 
-# %% ../../nbs/dreambooth/13_measure.ipynb #7331d491
+# %% ../../nbs/dreambooth/13_measure.ipynb #c165d8d8
 def most_resident() -> int:
     "The most bytes this process ever had in memory."
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if sys.platform == "darwin" else 1024)
 
-# %% ../../nbs/dreambooth/13_measure.ipynb #62facf31
+# %% ../../nbs/dreambooth/13_measure.ipynb #e9e94910
 def resident() -> int: # bytes of this process in memory now; where that is not known, the most there ever were
     "Resident memory, after the allocator gave back what is free."
     gc.collect()
@@ -54,7 +55,7 @@ def resident() -> int: # bytes of this process in memory now; where that is not 
     except OSError:
         return most_resident()
 
-# %% ../../nbs/dreambooth/13_measure.ipynb #aaf38f02
+# %% ../../nbs/dreambooth/13_measure.ipynb #42994486
 def return_memory(
     threshold: int = 2**16, # bytes; tensors at least this large get pages of their own
 ) -> bool: # whether the allocator took it: glibc does
@@ -63,7 +64,7 @@ def return_memory(
         return bool(ctypes.CDLL(None).mallopt(-3, threshold)) # M_MMAP_THRESHOLD
     return False
 
-# %% ../../nbs/dreambooth/13_measure.ipynb #29ec4da3
+# %% ../../nbs/dreambooth/13_measure.ipynb #e0694e63
 class Clock(pl.Callback):
     "Seconds of each optimizer step."
 
@@ -77,7 +78,7 @@ class Clock(pl.Callback):
     @property
     def seconds(self) -> list[float]: return [b - a for a, b in zip(self.times, self.times[1:], strict=False)]
 
-# %% ../../nbs/dreambooth/13_measure.ipynb #a4b197ba
+# %% ../../nbs/dreambooth/13_measure.ipynb #9a0dfd6a
 def train_steps(
     diffusion: Diffusion, # trained in place
     config: DreamBoothConfig,
@@ -99,7 +100,7 @@ def train_steps(
                    ).fit(module, DataLoader(data, batch_size=None, sampler=StepSampler()))
     return clock.seconds
 
-# %% ../../nbs/dreambooth/13_measure.ipynb #82043730
+# %% ../../nbs/dreambooth/13_measure.ipynb #40a724af
 def measure_here(
     path: str, # JSON with `configs`, `config`, `steps` and `tight`; the answer is written there
 ) -> None:
@@ -115,7 +116,7 @@ def measure_here(
     answer = Measurement(baseline, loaded, most_resident() - baseline, seconds)
     Path(path).write_text(json.dumps(asdict(answer)))
 
-# %% ../../nbs/dreambooth/13_measure.ipynb #f3923d37
+# %% ../../nbs/dreambooth/13_measure.ipynb #7889e2ac
 def measure_memory(
     model: Diffusion | Configs | str | Path, # as `model_configs` takes it; its weights do not matter and are random
     config: DreamBoothConfig | None = None, # None: the defaults
@@ -124,7 +125,7 @@ def measure_memory(
     timeout: float = 900, # seconds
 ) -> Measurement:
     "Train a few steps on the CPU in a process of its own; raises `MemoryEstimateError` where it failed."
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(demo_path().parent.parent) # where the package lies
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
     code = "import sys; from nsfw_dreambooth.dreambooth.measure import measure_here; measure_here(sys.argv[1])"
     with tempfile.TemporaryDirectory() as folder:

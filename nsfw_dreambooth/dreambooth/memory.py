@@ -7,7 +7,7 @@ __all__ = ['Configs', 'MemoryEstimateError', 'stable_diffusion_configs', 'model_
            'StepSizes', 'batch_sizes', 'state_bytes', 'optimizer_sizes', 'fill_with_fakes', 'step_sizes',
            'MemoryEstimate', 'known_sizes', 'size_request', 'estimate_memory', 'estimate_sampling', 'plot_memory']
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #967b8abd
+# %% ../../nbs/dreambooth/12_memory.ipynb #68300edf
 import contextlib
 import json
 import weakref
@@ -32,14 +32,14 @@ from ..diffusion.pipeline import Diffusion, locate
 from .config import DreamBoothConfig
 from .module import DreamBoothModule, make_optimizer, plain_attention, predict
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #217566b4
+# %% ../../nbs/dreambooth/12_memory.ipynb #f98eacee
 class MemoryEstimateError(NSFWDreamBoothError):
     "Memory that cannot be estimated or measured, for want of a model that is known."
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #d614c819
+# %% ../../nbs/dreambooth/12_memory.ipynb #38a45793
 Configs = dict[str, dict] # "unet", "text_encoder", "vae" -> what their classes take
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #793ff4e1
+# %% ../../nbs/dreambooth/12_memory.ipynb #a662ebb5
 def stable_diffusion_configs(
     width: float = 1.0, # share of the channels: 1, 1/2, 1/4
     side: int = 512, # of the pictures, pixels
@@ -54,7 +54,7 @@ def stable_diffusion_configs(
                down_block_types=["DownEncoderBlock2D"]*4, up_block_types=["UpDecoderBlock2D"]*4)
     return {"unet": unet, "text_encoder": text, "vae": vae}
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #b62aac15
+# %% ../../nbs/dreambooth/12_memory.ipynb #4684d443
 def model_configs(
     model: Diffusion | Configs | str | Path, # a model, its configurations, `demo`, a folder, or `owner/model` on the hub
 ) -> Configs:
@@ -71,7 +71,7 @@ def model_configs(
         raise MemoryEstimateError(f"no configurations of {str(model)!r} ({type(error).__name__}): give a model, 'demo', a folder "
                                   "in diffusers' layout, or a name that the hub or its cache knows") from error
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #71aac596
+# %% ../../nbs/dreambooth/12_memory.ipynb #6c1ad80c
 def build_networks(
     configs: Configs,
     seed: int = 0, # of the random weights
@@ -83,7 +83,7 @@ def build_networks(
         text_encoder = CLIPTextModel(CLIPTextConfig(**configs["text_encoder"]))
     return Diffusion(None, text_encoder, unet, nn.Module(), DDPMScheduler(), "shape")
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #a9ee7cbd
+# %% ../../nbs/dreambooth/12_memory.ipynb #9a21835b
 class LiveBytes(TorchDispatchMode):
     "Bytes of the tensors made within the block that are still alive, and the most there ever were."
 
@@ -119,7 +119,7 @@ class LiveBytes(TorchDispatchMode):
             if isinstance(leaf, Tensor): self.add(leaf)
         return result
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #9d7bd53c
+# %% ../../nbs/dreambooth/12_memory.ipynb #c804fe64
 @dataclass
 class StepSizes:
     "Bytes of one training step, by part."
@@ -133,7 +133,7 @@ class StepSizes:
     backward_gradients: int # those that were there at that moment
     backward_others: int # most that was alive without counting gradients
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #4f5d5799
+# %% ../../nbs/dreambooth/12_memory.ipynb #3147c8e5
 def batch_sizes(
     config: DreamBoothConfig,
 ) -> list[int]: # of the batches of one step, one after the other
@@ -141,7 +141,7 @@ def batch_sizes(
     halves = [config.method.batch_size] + ([config.method.prior_batch_size] if config.prior.wanted else [])
     return (halves if config.method.prior_step == "separate" else [sum(halves)])*config.trainer.accumulate_grad_batches
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #099c1e73
+# %% ../../nbs/dreambooth/12_memory.ipynb #3f23f83a
 def state_bytes(
     optimizer: torch.optim.Optimizer,
 ) -> int:
@@ -149,7 +149,7 @@ def state_bytes(
     return sum(value.untyped_storage().nbytes() for state in optimizer.state.values() for value in state.values()
                if isinstance(value, Tensor))
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #48ae5376
+# %% ../../nbs/dreambooth/12_memory.ipynb #69091c02
 def optimizer_sizes(
     module: DreamBoothModule, # with gradients, fake or real
     live: LiveBytes,
@@ -168,7 +168,7 @@ def optimizer_sizes(
     optimizer.step()
     return state_bytes(optimizer), max(0, live.peak - before - state_bytes(optimizer))
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #3e0b2a2e
+# %% ../../nbs/dreambooth/12_memory.ipynb #87d376cb
 def fill_with_fakes(
     module: nn.Module, # on the meta device; changed in place
 ) -> None:
@@ -183,7 +183,7 @@ def fill_with_fakes(
         for tensors in (part._parameters, part._buffers):
             for name, tensor in tensors.items(): tensors[name] = fake(tensor)
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #9641b73b
+# %% ../../nbs/dreambooth/12_memory.ipynb #7a74811c
 def step_sizes(
     configs: Configs,
     config: DreamBoothConfig,
@@ -212,7 +212,7 @@ def step_sizes(
         state, optimizer_peak = optimizer_sizes(module, live, config, gpu)
         return StepSizes(weights, live.gradients, state, optimizer_peak, activations, forward_peak, *backward)
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #6e6c0919
+# %% ../../nbs/dreambooth/12_memory.ipynb #baa6c03b
 @dataclass
 class MemoryEstimate:
     "Bytes by part, at the moment when their sum is largest."
@@ -235,7 +235,7 @@ class MemoryEstimate:
         parts = ", ".join(f"{name} {value/2**20:,.0f}" for name, value in self.parts.items() if value)
         return f"{self.total/2**20:,.0f} MiB in the {self.moment}: {parts}"
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #1342b2d0
+# %% ../../nbs/dreambooth/12_memory.ipynb #f132df7b
 @lru_cache(maxsize=128)
 def known_sizes(
     request: str, # JSON with the model's configurations and what of a run's configuration matters
@@ -245,7 +245,7 @@ def known_sizes(
     asked = json.loads(request)
     return step_sizes(asked["configs"], DreamBoothConfig(**asked["config"]), gpu)
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #0425c837
+# %% ../../nbs/dreambooth/12_memory.ipynb #986f88ea
 def size_request(
     configs: Configs,
     config: DreamBoothConfig,
@@ -257,7 +257,7 @@ def size_request(
                 "trainer": {"precision": config.trainer.precision}}
     return json.dumps({"configs": configs, "config": relevant}, sort_keys=True, default=str)
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #46fc1a49
+# %% ../../nbs/dreambooth/12_memory.ipynb #8c17777b
 def estimate_memory(
     model: Diffusion | Configs | str | Path, # as `model_configs` takes it; nothing is loaded
     config: DreamBoothConfig | None = None, # None: the defaults
@@ -278,7 +278,7 @@ def estimate_memory(
     moment, (gradients, activations, temporaries) = max(moments.items(), key=lambda pair: sum(pair[1]))
     return MemoryEstimate(sizes.weights, gradients, sizes.state, ema, activations, temporaries, moment)
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #e64ed603
+# %% ../../nbs/dreambooth/12_memory.ipynb #95838a39
 def estimate_sampling(
     model: Diffusion | Configs | str | Path, # as `model_configs` takes it; nothing is loaded
     batch_size: int = 16, # pictures drawn at once, with and without prompt
@@ -301,7 +301,7 @@ def estimate_sampling(
         vae.decode(latents)
         return weights + live.peak - start
 
-# %% ../../nbs/dreambooth/12_memory.ipynb #1e75379f
+# %% ../../nbs/dreambooth/12_memory.ipynb #dadac158
 def plot_memory(
     estimates: Mapping[str, MemoryEstimate], # name -> parts
     measured: Mapping[str, int] | None = None, # name -> bytes that were needed, drawn as a mark
@@ -311,9 +311,9 @@ def plot_memory(
     ax = ax or new_figure(5.2, .7 + .32*len(estimates), dpi=65)[1][0, 0]
     scale, unit = (2**30, "GiB") if max(one.total for one in estimates.values()) > 2**31 else (2**20, "MiB")
     left = [0.]*len(estimates)
-    for part in next(iter(estimates.values())).parts:
+    for color, part in enumerate(next(iter(estimates.values())).parts):
         widths = [one.parts[part]/scale for one in estimates.values()]
-        if any(widths): ax.barh(range(len(estimates)), widths, left=left, label=part, height=.7)
+        if any(widths): ax.barh(range(len(estimates)), widths, left=left, label=part, height=.7, color=f"C{color}")
         left = [a + b for a, b in zip(left, widths, strict=True)]
     for i, name in enumerate(estimates):
         if name in (measured or {}):

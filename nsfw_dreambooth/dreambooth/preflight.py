@@ -7,7 +7,7 @@ __all__ = ['MIN_SHARPNESS', 'MAX_LIKENESS', 'MAX_ASPECT', 'PreflightError', 'sha
            'check_pictures', 'estimate_time', 'Saving', 'with_settings', 'halved', 'savings', 'parse_memory', 'Plan',
            'plan']
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #8e4b8b06
+# %% ../../nbs/dreambooth/14_preflight.ipynb #affec999
 import re
 import statistics
 from collections.abc import Callable, Sequence
@@ -24,11 +24,11 @@ from .config import DreamBoothConfig
 from .memory import Configs, MemoryEstimate, estimate_memory, model_configs
 from .subject import Subject, crop
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #38234263
+# %% ../../nbs/dreambooth/14_preflight.ipynb #62055c05
 class PreflightError(NSFWDreamBoothError):
     "A question that cannot be answered before a run."
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #d70c352c
+# %% ../../nbs/dreambooth/14_preflight.ipynb #086a9d1c
 def sharpness(
     image: np.ndarray, # uint8 [h, w, 3]
     size: int, # side at which the model sees it, pixels
@@ -38,7 +38,7 @@ def sharpness(
     edges = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4*grey[1:-1, 1:-1]
     return float(edges.var()/grey.var()) if grey.var() else 0.
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #d0a51c0e
+# %% ../../nbs/dreambooth/14_preflight.ipynb #c3529684
 def likeness(
     a: np.ndarray, # uint8 [h, w, 3]
     b: np.ndarray, # uint8 [h, w, 3], of any size
@@ -52,12 +52,12 @@ def likeness(
     a, b = thumbnail(a), thumbnail(b)
     return float(max((a*b).sum(), (a*b[:, ::-1]).sum()))
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #59678844
+# %% ../../nbs/dreambooth/14_preflight.ipynb #f7372835
 MIN_SHARPNESS = .015 # below, a picture is blurred
 MAX_LIKENESS = .9 # above, two pictures are one
 MAX_ASPECT = 2. # above, the crop throws away more than half
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #d479a1c0
+# %% ../../nbs/dreambooth/14_preflight.ipynb #21e5a373
 @dataclass(frozen=True)
 class Finding:
     "What is wrong with a picture."
@@ -67,7 +67,7 @@ class Finding:
 
     def __str__(self) -> str: return self.message
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #b94d3ade
+# %% ../../nbs/dreambooth/14_preflight.ipynb #a5bd164c
 def check_picture(
     image: np.ndarray, # uint8 [h, w, 3]
     number: int, # from 1, for the messages
@@ -85,7 +85,7 @@ def check_picture(
                                                "is seen: cut it to a square around the subject"))
     return found
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #2010af78
+# %% ../../nbs/dreambooth/14_preflight.ipynb #062d64de
 def check_pictures(
     subject: Subject, # its pictures are upright already: they were turned as their EXIF says when they were loaded
     size: int, # side at which the model sees them, e.g. `picture_size(diffusion)`
@@ -102,7 +102,7 @@ def check_pictures(
                                                          f"{MAX_LIKENESS}): keep one of them"))
     return found
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #983dcf0f
+# %% ../../nbs/dreambooth/14_preflight.ipynb #70b7475c
 def estimate_time(
     seconds_per_step: float | Sequence[float], # one number, or the times of the first steps, e.g. ten
     steps: int, # still to do
@@ -113,14 +113,14 @@ def estimate_time(
         raise PreflightError(f"{len(times)} times and {steps} steps: give times above 0 and 0 steps or more")
     return statistics.median(times[2:] if len(times) > 4 else times)*steps
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #b3d833e7
+# %% ../../nbs/dreambooth/14_preflight.ipynb #315fb6b7
 @dataclass(frozen=True)
 class Saving:
     "A setting that saves memory."
     setting: str # keys and values of a configuration
     cost: str # what it costs
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #4333a496
+# %% ../../nbs/dreambooth/14_preflight.ipynb #904aa44c
 def with_settings(
     config: DreamBoothConfig,
     **groups: dict, # group -> keys and values, e.g. `method={"lora_rank": 4}`
@@ -128,7 +128,7 @@ def with_settings(
     "A configuration with some values changed."
     return replace(config, max_steps=None, **{name: replace(getattr(config, name), **values) for name, values in groups.items()})
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #e92287d2
+# %% ../../nbs/dreambooth/14_preflight.ipynb #9b517622
 def halved(config: DreamBoothConfig) -> DreamBoothConfig | None: # None where there is nothing to halve
     "Half the pictures at once, twice as often: the same pictures a step."
     method, count = config.method, config.trainer.accumulate_grad_batches
@@ -137,7 +137,7 @@ def halved(config: DreamBoothConfig) -> DreamBoothConfig | None: # None where th
     return with_settings(config, trainer={"accumulate_grad_batches": 2*count},
                          method={"batch_size": sizes[0]//2, "prior_batch_size": sizes[1]//2})
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #cdd78212
+# %% ../../nbs/dreambooth/14_preflight.ipynb #bd04445c
 def savings(
     gpu: bool, # the run is on a GPU
 ) -> list[tuple[Saving, Callable[[DreamBoothConfig], DreamBoothConfig | None]]]: # the mildest first; None: no such change
@@ -162,7 +162,7 @@ def savings(
          when(lambda config: config.method.train_unet, method={"lora_rank": 8}))]
     return plain
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #9a8c4be7
+# %% ../../nbs/dreambooth/14_preflight.ipynb #3698a690
 def parse_memory(
     memory: str | int, # e.g. `"16GB"`, `"12 GiB"`, or bytes
 ) -> int: # bytes; GB is 10**9, GiB is 2**30
@@ -172,7 +172,7 @@ def parse_memory(
         raise PreflightError(f"memory is {memory!r}: give an amount such as '16GB'")
     return int(float(found[1])*(1024 if found[3] else 1000)**" KMGT".index(found[2].upper() or " "))
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #cc243966
+# %% ../../nbs/dreambooth/14_preflight.ipynb #e38aeb3e
 @dataclass
 class Plan:
     "Settings with which a run fits into memory, or the news that none do."
@@ -195,7 +195,7 @@ class Plan:
                   for setting, before, after in zip(self.settings, totals, totals[1:], strict=False)]
         return "\n".join([*lines, f"{size(totals[-1])} in the end: fits"])
 
-# %% ../../nbs/dreambooth/14_preflight.ipynb #a40ebaf7
+# %% ../../nbs/dreambooth/14_preflight.ipynb #891d9ef6
 def plan(
     model: Diffusion | Configs | str | Path, # as `model_configs` takes it; nothing is loaded
     memory: str | int = "16GB", # there is, of the device that trains; on a GPU, without what CUDA itself takes
