@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['new_autoencoder', 'to_tensor', 'picture_batch', 'reconstruction_loss', 'AutoencoderModule', 'normalize_latents',
-           'train_autoencoder', 'psnr']
+           'train_autoencoder', 'sharpen_decoder', 'psnr']
 
 # %% ../../nbs/demo/03_autoencoder.ipynb #6e2d0f34
 from pathlib import Path
@@ -55,10 +55,11 @@ def reconstruction_loss(
 
 # %% ../../nbs/demo/03_autoencoder.ipynb #250f9daa
 class AutoencoderModule(pl.LightningModule):
-    "Trains the VAE."
-    def __init__(self, steps: int, kl_weight: float = 3e-4, learning_rate: float = 1.5e-3):
+    "Trains a VAE, or only its decoder."
+    def __init__(self, vae: AutoencoderKL, steps: int, kl_weight: float = 3e-4, learning_rate: float = 1.5e-3, encoder: bool = True):
         super().__init__()
-        self.vae, self.steps, self.kl_weight, self.learning_rate = new_autoencoder(), steps, kl_weight, learning_rate
+        self.vae, self.steps, self.kl_weight, self.learning_rate = vae, steps, kl_weight, learning_rate
+        for part in (vae.encoder, vae.quant_conv): part.requires_grad_(encoder)
 
     def training_step(self, batch: dict, _: int) -> torch.Tensor:
         posterior = self.vae.encode(batch["x"]).latent_dist
@@ -70,7 +71,8 @@ class AutoencoderModule(pl.LightningModule):
         return loss + self.kl_weight * kl
 
     def configure_optimizers(self) -> dict:
-        optimizer = torch.optim.AdamW(self.vae.parameters(), self.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+        trained = [p for p in self.vae.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, self.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": hold_then_decay(optimizer, self.steps), "interval": "step"}}
 
 # %% ../../nbs/demo/03_autoencoder.ipynb #bc84677f
@@ -99,9 +101,20 @@ def train_autoencoder(
     folder: Path | None = None, # for checkpoints; default: the user's cache
 ) -> AutoencoderKL:
     "The demo VAE, trained (resumes)."
-    module = fit(AutoencoderModule(steps), lambda i: {"x": picture_batch(i, drawings, batch_size)}, steps,
+    module = fit(AutoencoderModule(new_autoencoder(), steps), lambda i: {"x": picture_batch(i, drawings, batch_size)}, steps,
                  folder or work_folder("autoencoder"))
     return normalize_latents(module.vae, picture_batch(0, drawings, 512, seed=1)).eval()
+
+def sharpen_decoder(
+    vae: AutoencoderKL, # changed in place; its encoder and latents stay as they are
+    drawings: list[Drawing],
+    steps: int = 8000,
+    batch_size: int = 8,
+    folder: Path | None = None, # for checkpoints; default: the user's cache
+) -> AutoencoderKL: # the same object
+    "Train only the decoder on (resumes)."
+    return fit(AutoencoderModule(vae, steps, encoder=False), lambda i: {"x": picture_batch(i, drawings, batch_size, seed=2)}, steps,
+               folder or work_folder("decoder")).vae.requires_grad_(True).eval()
 
 # %% ../../nbs/demo/03_autoencoder.ipynb #46126a31
 @torch.no_grad()

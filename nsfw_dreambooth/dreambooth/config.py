@@ -73,6 +73,7 @@ class PriorConfig:
     num_inference_steps: int = 20 # UNet evaluations a picture
     guidance_scale: float = 3.0 # of the class pictures
     scheduler: str = "dpm++" # sampler of the class pictures
+    max_likeness: float | None = .97 # of two class pictures; a nearer one is drawn again; None keeps all
 
     def __post_init__(self):
         check_choice(self, "mode", ("bank", "teacher"))
@@ -81,6 +82,7 @@ class PriorConfig:
         check_number(self, "num_inference_steps", 1, whole=True)
         check_number(self, "guidance_scale", 0)
         if self.seed is not None: check_number(self, "seed", 0, 2**62, whole=True)
+        if self.max_likeness is not None: check_number(self, "max_likeness", -1, 1)
 
     @property
     def wanted(self) -> bool: return self.num_class_images > 0 and self.weight > 0
@@ -91,6 +93,8 @@ class MethodConfig:
     "What trains, and on what batches."
     train_unet: bool = True # False: the text encoder alone
     train_text_encoder: bool = True # False: the UNet alone
+    new_token: bool = False # the identifier becomes a token of its own, and its row of the table learns; every other row stays
+    token_init: str | None = None # words that the new token starts from; None: the noun
     text_encoder_steps: int | None = None # the text encoder stops after so many; None: it trains to the end
     lora_rank: int = 0 # above 0, low-rank adapters train in place of the weights themselves
     lora_alpha: float | None = None # adapters count alpha / rank; None: alpha is the rank
@@ -106,7 +110,7 @@ class MethodConfig:
     gradient_checkpointing: bool = False # compute activations twice rather than keep them
 
     def __post_init__(self):
-        for key in ("train_unet", "train_text_encoder", "dora", "zero_terminal_snr", "gradient_checkpointing"):
+        for key in ("train_unet", "train_text_encoder", "new_token", "dora", "zero_terminal_snr", "gradient_checkpointing"):
             check_choice(self, key, (True, False))
         check_choice(self, "prior_step", ("fused", "separate"))
         for key, least in (("lora_rank", 0), ("batch_size", 1), ("prior_batch_size", 1)):
@@ -116,8 +120,8 @@ class MethodConfig:
         for key, least, most in (("text_encoder_steps", 1, math.inf), ("lora_alpha", 1e-6, math.inf),
                                  ("snr_gamma", 1e-6, math.inf), ("ema_decay", 0, 1 - 1e-9)):
             if getattr(self, key) is not None: check_number(self, key, least, most, whole=key == "text_encoder_steps")
-        if not (self.train_unet or self.train_text_encoder):
-            raise ConfigError("train_unet and train_text_encoder are both False: nothing would train, set one to True")
+        if not (self.train_unet or self.train_text_encoder or self.new_token):
+            raise ConfigError("train_unet and train_text_encoder are both False, and no new_token: nothing would train, set one to True")
         if self.lora_rank and not self.train_unet:
             raise ConfigError("lora_rank is set and train_unet is False: adapters are for the UNet, or for both parts")
 
@@ -128,6 +132,7 @@ class OptimizerConfig:
     name: str = "AdamW" # any class of `torch.optim`; `AdamW8bit` needs a GPU and bitsandbytes
     learning_rate: float = 1e-4 # suits the demo model; 5e-6 suits Stable Diffusion 1.x, 1e-4 its LoRA
     text_encoder_learning_rate: float | None = None # None: the same
+    token_learning_rate: float | None = None # of a new token's row, e.g. 5e-3; None: the text encoder's
     weight_decay: float = 1e-2 # share of each weight, times the rate, taken off a step
     options: dict = field(default_factory=dict) # further arguments of the class, e.g. `{betas: [0.9, 0.99]}`
     schedule: str = "constant" # of the rate, by diffusers' names: `linear`, `cosine`, `constant_with_warmup` ...
@@ -135,7 +140,8 @@ class OptimizerConfig:
 
     def __post_init__(self):
         check_number(self, "learning_rate", 1e-12, 1)
-        if self.text_encoder_learning_rate is not None: check_number(self, "text_encoder_learning_rate", 1e-12, 1)
+        for key in ("text_encoder_learning_rate", "token_learning_rate"):
+            if getattr(self, key) is not None: check_number(self, key, 1e-12, 1)
         check_number(self, "weight_decay", 0, 1)
         check_number(self, "warmup_steps", 0, whole=True)
         if not isinstance(self.options, dict): raise ConfigError(f"options is {self.options!r}: give keys and values")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PriorError', 'GuardLike', 'verdict_record', 'screen', 'recipe_of', 'PriorBank', 'open_bank', 'check_recipe',
-           'add_pictures', 'screen_bank', 'make_prior']
+           'likeness', 'add_pictures', 'screen_bank', 'make_prior']
 
 # %% ../../nbs/dreambooth/01_prior.ipynb #5fa94032
 import json
@@ -85,7 +85,7 @@ def recipe_of(
 class PriorBank:
     "A folder of class pictures; its order is that of the manifest."
     folder: Path # holds the pictures and manifest.json
-    manifest: dict # `recipe`, `pictures`, `blocked`, `next_seed`
+    manifest: dict # `recipe`, `pictures`, `blocked`, `repeated`, `next_seed`
     images: list[np.ndarray] # uint8 [h, w, 3], one for each of `manifest["pictures"]`
 
     @property
@@ -129,14 +129,29 @@ def check_recipe(
             raise PriorError(f"the prior bank was made with {key} {str(have.get(key))[:60]}, not {str(value)[:60]}: "
                              "use another folder, or delete it")
 
+# %% ../../nbs/dreambooth/01_prior.ipynb #c3529684
+def likeness(
+    a: np.ndarray, # uint8 [h, w, 3]
+    b: np.ndarray, # uint8 [h, w, 3], of any size
+    side: int = 16, # of the thumbnails, pixels
+) -> float: # -1 to 1; copies lie above .9
+    "Correlation of thumbnails, the colours each about their mean; of the picture and its mirror image the higher one."
+    def thumbnail(image):
+        small = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX), dtype=np.float64)
+        small -= small.mean((0, 1))
+        return small/max(np.linalg.norm(small), 1e-9)
+    a, b = thumbnail(a), thumbnail(b)
+    return float(max((a*b).sum(), (a*b[:, ::-1]).sum()))
+
 # %% ../../nbs/dreambooth/01_prior.ipynb #386e12d1
 def add_pictures(
-    bank: PriorBank, # gets those that are allowed
+    bank: PriorBank, # gets those that are allowed and new
     diffusion: Diffusion, # the base model
     count: int, # pictures to draw
     guard: GuardLike | None, # judges each
+    max_likeness: float | None = None, # to any picture of the bank; None lets repetitions in
 ) -> None:
-    "Draw the next `count` pictures of a bank, keep the allowed ones and note the others."
+    "Draw the next `count` pictures of a bank, keep the allowed and new ones and note the others."
     manifest, recipe = bank.manifest, bank.manifest["recipe"]
     seed, first = manifest["next_seed"], len(bank)
     prompts = [recipe["prompts"][i%len(recipe["prompts"])] for i in range(first, first + count)]
@@ -145,6 +160,10 @@ def add_pictures(
     for i, (image, verdict) in enumerate(zip(images, screen(guard, list(images), "prior"), strict=True)):
         if not verdict["allowed"]:
             manifest["blocked"].append({"seed": seed + i, "verdict": verdict})
+            continue
+        likest = max((likeness(image, other) for other in bank.images if max_likeness is not None), default=-1.)
+        if max_likeness is not None and likest > max_likeness:
+            manifest.setdefault("repeated", []).append({"seed": seed + i, "likeness": likest})
             continue
         name, png = f"{seed + i:08d}.png", BytesIO()
         Image.fromarray(image).save(png, "PNG")
@@ -183,6 +202,7 @@ def make_prior(
     guidance_scale: float = 3.0, # higher: clearer, but less diverse and with harsher colours
     scheduler: str | None = "dpm++", # name of a sampler; None: the model's own
     batch_size: int = 16, # pictures drawn at once
+    max_likeness: float | None = .97, # of two pictures of the bank; a nearer one is drawn again; None keeps all
     progress: bool = False, # show a bar
 ) -> PriorBank: # with `count` pictures or more
     "Class pictures for prior preservation; raises `PriorError` or `GuardError`."
@@ -194,13 +214,15 @@ def make_prior(
         check_recipe(bank.manifest["recipe"], recipe)
         screen_bank(bank, guard)
     else:
-        bank = PriorBank(Path(out), {"recipe": recipe, "pictures": [], "blocked": [], "next_seed": seed}, [])
+        bank = PriorBank(Path(out), {"recipe": recipe, "pictures": [], "blocked": [], "repeated": [],
+                                      "next_seed": seed}, [])
     limit = bank.manifest["next_seed"] + 3*count + 16
     with tqdm(total=count, initial=min(len(bank), count), desc="class pictures", disable=not progress) as bar:
         while len(bank) < count:
             if bank.manifest["next_seed"] >= limit:
-                raise PriorError(f"{len(bank.manifest['blocked'])} class pictures of {prompts[0]!r} were blocked and "
-                                 f"{len(bank)} of {count} allowed: choose another noun, or look at the guard")
-            add_pictures(bank, diffusion, min(batch_size, count - len(bank)), guard)
+                raise PriorError(f"{len(bank.manifest['blocked'])} class pictures of {prompts[0]!r} were blocked, "
+                                 f"{len(bank.manifest.get('repeated', []))} repeated and {len(bank)} of {count} allowed: choose another "
+                                 "noun, look at the guard, or raise max_likeness")
+            add_pictures(bank, diffusion, min(batch_size, count - len(bank)), guard, max_likeness)
             bar.update(len(bank) - bar.n)
     return bank
