@@ -10,7 +10,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .commands.dreambooth import evaluate_command, prior_command, sample_command, train_command
+from nsfw_dreambooth.commands.dreambooth import (
+    convert_command,
+    evaluate_command,
+    prior_command,
+    sample_command,
+    train_command,
+)
 from .commands.moderation import cluster_command, index_command, scan_command, search_command
 from .commands.parsing import command_table, run
 
@@ -26,7 +32,7 @@ def demo_command(
 # %% ../nbs/11_cli.ipynb #a8a107b1
 COMMANDS: dict[str, Callable] = command_table(
     demo_command, scan_command, index_command, search_command, cluster_command, prior_command, train_command,
-    sample_command, evaluate_command)
+    sample_command, evaluate_command, convert_command)
 
 # %% ../nbs/11_cli.ipynb #74df9fa4
 def main(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['choose_guard', 'counted', 'config_comments', 'train_command', 'open_source', 'sample_command', 'evaluate_command',
-           'prior_command']
+           'prior_command', 'convert_command']
 
 # %% ../../nbs/commands/02_dreambooth.ipynb #51d112cb
 from pathlib import Path
@@ -65,7 +65,7 @@ def train_command(
         raise usage_error("no subject: give --subject.images FOLDER and --subject.noun NOUN, or --config FILE")
     config.guard.model, judge = choose_guard(config.guard.model, config.guard.threshold, config.model)
     run = train_dreambooth(Diffusion.from_pretrained(config.model),
-                           Subject(words.images, words.noun, words.identifier, words.captions), config,
+                           Subject(words.images, words.noun, words.identifier, words.captions, words.templates), config,
                            guard=judge, out=out, resume=resume)
     loss = float(run.history["loss"][-1])
     say({"steps": config.trainer.max_steps, "loss": loss, "guard": judge and judge.counts, "out": out},
@@ -152,3 +152,30 @@ def prior_command(
                       num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, progress=True)
     say({"pictures": len(bank), "blocked": len(bank.manifest["blocked"]), "out": out},
         f"{len(bank)} pictures of the class {noun}, {counted(judge)}; bank in {out}", json)
+
+# %% ../../nbs/commands/02_dreambooth.ipynb #c0de0002
+def convert_command(
+    source: str, # a run folder, demo, a diffusers folder, owner/model, or a single .safetensors file
+    *,
+    out: str, # a folder for diffusers, or a .safetensors file in the original Stable Diffusion layout
+    lora: str | None = None, # a LoRA file or folder to merge into the weights
+    lora_scale: float = 1.0, # how strongly it counts
+    half: bool = False, # float16 weights
+    base: str | None = None, # for a single file that is not ours: demo, or a diffusers folder of the same kind
+    json: bool = False, # print JSON
+) -> None:
+    "Write a model in another format: diffusers folder, single file, LoRA merged, half precision."
+    import torch
+
+    from nsfw_dreambooth.diffusion.pipeline import Diffusion
+    from nsfw_dreambooth.dreambooth.convert import from_single_file, to_single_file
+    from nsfw_dreambooth.dreambooth.lora import load_lora, merge_lora
+    if source.endswith(".safetensors"): model = from_single_file(source, base)
+    else: model = Diffusion.from_pretrained(str(Path(source)/"model") if (Path(source)/"config.yaml").exists() else source)
+    if lora is not None: merge_lora(load_lora(model, lora, lora_scale))
+    if half: model.to(torch.float16)
+    if out.endswith(".safetensors"): to_single_file(model, out)
+    else: model.save_pretrained(out)
+    size = sum(p.numel()*p.element_size() for network in model.networks.values() for p in network.parameters())
+    say({"out": out, "bytes": size, "model_hash": model.model_hash}, f"{source} as {out}, {size/1e6:.1f} MB of weights", json)
+

@@ -83,7 +83,8 @@ def fit(
     trainer = pl.Trainer(max_steps=steps, accelerator="cpu", logger=False, enable_model_summary=False, gradient_clip_val=1.0,
                          callbacks=callbacks, enable_progress_bar=progress, enable_checkpointing=rank == 0)
     if start < steps:
-        trainer.fit(module, DataLoader(Batches(lambda i: make(i * world + rank), start), batch_size=None), ckpt_path=last if start else None, weights_only=True)
+        batches = DataLoader(Batches(lambda i: make(i * world + rank), start), batch_size=None)
+        trainer.fit(module, batches, ckpt_path=last if start else None, weights_only=True)
         if rank == 0: trainer.save_checkpoint(last)
     else:
         module.load_state_dict(torch.load(last, weights_only=True, map_location="cpu")["state_dict"])

@@ -58,7 +58,8 @@ class SubjectConfig:
     images: str | None = None # folder with the pictures
     noun: str | None = None # class of the subject, e.g. `"dog"`
     identifier: str = "sks" # a rare word that shall mean it
-    captions: list[str] | None = None # one a picture; None: "a photo of a {subject}"
+    captions: list[str] | str | None = None # one a picture, or a folder with `name.txt` beside each picture or a `metadata.jsonl`
+    templates: list[str] | None = None # prompts with {subject}, one drawn each time; None: "a photo of a {subject}"
 
 # %% ../../nbs/dreambooth/03_config.ipynb #0282223d
 @dataclass

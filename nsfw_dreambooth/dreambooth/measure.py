@@ -87,7 +87,7 @@ def train_steps(
     "Real training steps on made-up samples, on the CPU."
     module, shape = DreamBoothModule(diffusion, config), diffusion.unet.config
     latents = torch.zeros(1, 1, shape.in_channels, shape.sample_size, shape.sample_size)
-    tokens = torch.zeros(1, diffusion.text_encoder.config.max_position_embeddings, dtype=torch.int64)
+    tokens = torch.zeros(1, 1, diffusion.text_encoder.config.max_position_embeddings, dtype=torch.int64)
     samples, method = Samples(latents, latents + 1, tokens), config.method
     data = InstancePriorDataset(samples, samples if config.prior.wanted else None, 1000, method.batch_size,
                                 method.prior_batch_size, fused=method.prior_step == "fused")

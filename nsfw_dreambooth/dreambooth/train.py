@@ -80,7 +80,7 @@ class Run:
             raise TrainingError(f"{folder} holds no finished run: train into it, or go on with resume=True")
         config = DreamBoothConfig.load(folder/"config.yaml")
         words = config.subject
-        subject = Subject(folder/"subject", words.noun, words.identifier, words.captions)
+        subject = Subject(folder/"subject", words.noun, words.identifier, words.captions, words.templates)
         return cls(folder, Diffusion.from_pretrained(folder/"model"), subject, config)
 
 # %% ../../nbs/dreambooth/11_train.ipynb #b79b6170
@@ -116,7 +116,8 @@ def await_lead(
         except PriorError: # not there yet, or in the making
             return False
     while not ready():
-        if time.monotonic() > end: raise TrainingError(f"no finished prior bank in {folder} after {patience:.0f} s: look at the first process")
+        if time.monotonic() > end:
+            raise TrainingError(f"no finished prior bank in {folder} after {patience:.0f} s: look at the first process")
         time.sleep(1)
     return folder
 
@@ -306,7 +307,8 @@ def train_dreambooth(
     if config.method.new_token: check_token(base.tokenizer, subject.identifier)
     screen_subject(guard, subject)
     config.model, words = base.model_id, config.subject
-    words.noun, words.identifier, words.captions = subject.noun, subject.identifier, subject.captions
+    words.noun, words.identifier = subject.noun, subject.identifier
+    words.captions, words.templates = subject.captions, subject.templates
     identity = run_identity(base, subject, config)
     checkpoint = last_checkpoint(Path(out)/"checkpoints", identity) if resume and out is not None else (None, 0)
     lead = rank_zero_only.rank == 0
