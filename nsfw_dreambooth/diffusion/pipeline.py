@@ -184,6 +184,8 @@ def save_folder(
     if foreign:
         raise DiffusionError(f"{folder} holds {foreign[0]}, no part of a diffusion model, which would be lost: "
                              "give a new folder")
+    adapted = [name for name, network in diffusion.networks.items() if getattr(network, "peft_config", None)]
+    if adapted: raise DiffusionError(f"the {adapted[0]} has adapters, which other readers would not find: merge_lora or remove_lora first")
     pipeline = diffusers.StableDiffusionPipeline(
         vae=diffusion.vae, text_encoder=diffusion.text_encoder, tokenizer=diffusion.tokenizer, unet=diffusion.unet,
         scheduler=copy.deepcopy(diffusion.scheduler), safety_checker=None, feature_extractor=None,

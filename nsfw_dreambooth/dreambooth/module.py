@@ -50,7 +50,7 @@ def choose_weights(
     for network, wanted in ((diffusion.unet, method.train_unet), (diffusion.text_encoder, method.train_text_encoder)):
         network.requires_grad_(wanted and not lora).train(wanted)
         if method.gradient_checkpointing and wanted:
-            enable = getattr(network, "enable_gradient_checkpointing", None) or network.gradient_checkpointing_enable
+            enable = getattr(network, "enable_gradient_checkpointing", None) or network.activation_checkpointing_enable
             enable()
     if lora:
         add_lora(diffusion, method.lora_rank, method.lora_alpha, method.dora, text_encoder=method.train_text_encoder)
