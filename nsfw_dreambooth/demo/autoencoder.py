@@ -108,7 +108,7 @@ def train_autoencoder(
 def sharpen_decoder(
     vae: AutoencoderKL, # changed in place; its encoder and latents stay as they are
     drawings: list[Drawing],
-    steps: int = 8000,
+    steps: int = 2400,
     batch_size: int = 8,
     folder: Path | None = None, # for checkpoints; default: the user's cache
 ) -> AutoencoderKL: # the same object

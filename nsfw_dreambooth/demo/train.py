@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from ..core.artifacts import demo_path, write_atomic
-from .autoencoder import picture_batch, psnr, train_autoencoder
+from .autoencoder import picture_batch, psnr, sharpen_decoder, train_autoencoder
 from .classifier import NounJudge, noun_names, save_demo_classifier, train_vit
 from .diffusion import save_diffusion, train_diffusion
 from nsfw_dreambooth.demo.world import (
@@ -178,7 +178,7 @@ def diffusion_card(figures: dict) -> str: # Markdown
     weak = sorted(figures["noun_accuracy_by_noun"].items(), key=lambda kv: kv[1])[:12]
     return f"""# Demo diffusion model
 
-A Stable Diffusion in miniature, trained from scratch: 64 px, 8 x 8 x 16 latents, a CLIP text model of two layers, a UNet of ten million
+A Stable Diffusion in miniature, trained from scratch: 64 px, 8 x 8 x 16 latents, a CLIP text model of two layers, a UNet of fifteen million
 parameters, v-prediction on a linear schedule. It exists so that DreamBooth, guidance and the guard can be tried offline on two
 CPU cores. It draws emoji; it is no use for anything else.
 
@@ -222,7 +222,7 @@ def make_models(
     costs["classifier"] = f"{(time.time() - start) / 60:.0f} minutes on {torch.get_num_threads()} CPU threads in the last run."
     vae = train_autoencoder(diffusion_drawings())
     tokenizer, text_encoder, unet = train_diffusion(vae, diffusion_drawings())
-    save_diffusion(out / "diffusion", tokenizer, text_encoder, unet, vae)
+    save_diffusion(out / "diffusion", tokenizer, text_encoder, unet, sharpen_decoder(vae, diffusion_drawings()))
     costs["diffusion"] = f"{(time.time() - start) / 60:.0f} minutes on {torch.get_num_threads()} CPU threads in the last run."
     return judge_all(out, costs)
 

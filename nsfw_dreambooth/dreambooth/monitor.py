@@ -114,7 +114,8 @@ class Monitor(pl.Callback):
         self.step = trainer.global_step
         if self.step%self.config.every_n_steps: return
         found = self.look(module, self.step)
-        module.log_dict(found)
+        module.log_dict(found, logger=False) # for callbacks; Lightning would log it again at every step until the next look
+        for logger in trainer.loggers: logger.log_metrics(found, self.step)
         self.waited = 0 if found["val_loss"] < self.best else self.waited + 1
         if found["val_loss"] < self.best:
             self.best = found["val_loss"]

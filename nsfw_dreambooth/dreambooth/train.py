@@ -55,8 +55,9 @@ def read_history(
     logs = Path(folder, "logs").glob("version_*/metrics.csv")
     for path in sorted(logs, key=lambda path: int(path.parent.name.split("_")[1])):
         with path.open(newline="") as file:
-            rows |= {int(row["step"]): row for row in csv.DictReader(file) if row.get("loss")}
-    steps, keys = sorted(rows), {key for row in rows.values() for key in row} - {"step", "epoch"}
+            for row in csv.DictReader(file):
+                rows.setdefault(int(row["step"]), {}).update({key: value for key, value in row.items() if value})
+    steps, keys = sorted(step for step in rows if "loss" in rows[step]), {key for row in rows.values() for key in row} - {"step", "epoch"}
     return {"step": np.array(steps, int)} | {
         key: np.array([float(rows[step].get(key) or "nan") for step in steps]) for key in sorted(keys)}
 
