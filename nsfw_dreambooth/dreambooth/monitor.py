@@ -107,7 +107,9 @@ class Monitor(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: DreamBoothModule) -> None:
         self.step = trainer.global_step
-        if trainer.global_step == 0: self.start = self.look(module, 0)
+        if trainer.global_step: return
+        self.start = self.look(module, 0)
+        for logger in trainer.loggers: logger.log_metrics({f"start_{key}": value for key, value in self.start.items()}, 1)
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: DreamBoothModule, *_) -> None:
         if trainer.global_step == self.step: return # in the middle of a step

@@ -31,7 +31,7 @@ def seen(
 def health(
     history: Mapping[str, np.ndarray], # of a run: `step` and logged numbers, [n] each
     overfit: float = .1, # rise of the loss on fresh draws of the subject above its lowest, as a share
-    narrowed: float = .15, # loss of diversity of the class since the first look, as a share
+    narrowed: float = .15, # loss of diversity of the class since before the training, as a share
     settled: float = .01, # likeness to the subject gained in the last three looks
 ) -> list[str]: # one sentence a sign, with the remedy; none where all is well
     "What a run's numbers say."
@@ -40,9 +40,10 @@ def health(
     if len(fresh) > 2 and fresh[-1] > (1 + overfit)*fresh.min():
         found.append(f"overfitting: the loss on fresh draws of the subject was lowest at step {steps[fresh.argmin()]} and has risen by "
                      f"{fresh[-1]/fresh.min() - 1:.0%} since: stop there (checkpoints/best.ckpt), or lower the rate")
-    steps, diversity = seen(history, "class_diversity")
-    if len(diversity) > 1 and diversity[-1] < (1 - narrowed)*diversity[0]:
-        found.append(f"the class narrows: its samples are {1 - diversity[-1]/diversity[0]:.0%} less diverse than at step {steps[0]}: "
+    before, diversity = (seen(history, key)[1] for key in ("start_class_diversity", "class_diversity"))
+    first = before[0] if len(before) else diversity[0] if len(diversity) else 0.
+    if len(diversity) and diversity[-1] < (1 - narrowed)*first:
+        found.append(f"the class narrows: its samples are {1 - diversity[-1]/first:.0%} less diverse than before the training: "
                      "raise prior.weight, draw more class pictures, or stop earlier")
     steps, likeness = seen(history, "subject_similarity")
     if len(likeness) > 3 and likeness[-3:].max() - likeness[:-3].max() < settled:
@@ -67,14 +68,15 @@ def panel(
     sheet: np.ndarray | None = None, # samples, uint8 [h, w, 3]
 ) -> Figure:
     "Losses, likeness, diversity, samples and the signs, in one figure."
-    figure, axes = new_figure(10, 2.8, 1, 3)
+    figure, axes = new_figure(10, 2.8, 1, 3, dpi=55)
     left, middle, right = axes[0]
     for key, label, color in (("loss_instance", "subject", "#08519c"), ("loss_prior", "class", "#e6550d")):
         if len(history["step"]): curve(history[key], history["step"], left, label, smooth=.9)
         steps, values = seen(history, f"val_{key}")
         left.scatter(steps, values, s=14, color=color, zorder=3)
     for key, color in (("subject_similarity", "#08519c"), ("class_diversity", "#e6550d")):
-        steps, values = seen(history, key)
+        start, later = seen(history, f"start_{key}"), seen(history, key)
+        steps, values = (np.concatenate(pair) for pair in zip(start, later, strict=True))
         if len(steps): middle.plot(steps, values, marker="o", ms=3, color=color, label=key.replace("_", " "))
     middle.set(xlabel="step", ylim=(0, 1.05))
     if middle.lines: middle.legend(fontsize=7)
