@@ -19,7 +19,7 @@ SITE, STAGE, NBS = ROOT / "_docs", ROOT / "_proc", ROOT / "nbs"
 SECTIONS = {
     "core": "Core", "moderation": "Moderation", "diffusion": "Diffusion", "dreambooth": "DreamBooth",
     "guarded": "Guarded", "demo": "Demo", "commands": "Commands", "cli": "Commands", "widgets": "Widgets",
-    "tutorials": "Tutorials", "benchmarks": "Benchmarks",
+    "tutorials": "Tutorials", "benchmarks": "Benchmarks", "dependencies": "Dependencies",
 }  # fmt: skip
 KATEX = re.compile(r"https://cdn\.jsdelivr\.net/npm/katex@([\d.]+)/dist")
 PROCESS = """
