@@ -82,7 +82,7 @@ def panel(
     if middle.lines: middle.legend(fontsize=7)
     else: middle.set_title("no encoder, no likeness", fontsize=8)
     right.axis("off")
-    if sheet is not None: right.imshow(sheet)
+    if sheet is not None: right.imshow(sheet, interpolation="nearest")
     signs = health(history)
     figure.suptitle("\n".join(signs) or "no sign of trouble", fontsize=8, color="firebrick" if signs else "seagreen")
     return figure
@@ -109,4 +109,4 @@ class Panel(pl.Callback):
         if self.step%self.every == 0 and trainer.is_global_zero: self.draw(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        if trainer.is_global_zero: self.draw(trainer)
+        if trainer.is_global_zero and self.step%self.every: self.draw(trainer) # else it was drawn just now

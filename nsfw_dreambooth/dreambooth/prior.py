@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PriorError', 'GuardLike', 'verdict_record', 'screen', 'recipe_of', 'PriorBank', 'open_bank', 'check_recipe',
-           'likeness', 'add_pictures', 'screen_bank', 'make_prior']
+           'thumbnail', 'nearest_likeness', 'likeness', 'add_pictures', 'screen_bank', 'make_prior']
 
 # %% ../../nbs/dreambooth/01_prior.ipynb #5fa94032
 import json
@@ -130,18 +130,28 @@ def check_recipe(
                              "use another folder, or delete it")
 
 # %% ../../nbs/dreambooth/01_prior.ipynb #c3529684
+def thumbnail(
+    image: np.ndarray, # uint8 [h, w, 3]
+    side: int = 16, # of the thumbnail, pixels
+) -> np.ndarray: # float64 [side, side, 3] of length 1
+    "A small picture whose colours lie about their mean."
+    small = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX), dtype=np.float64)
+    small -= small.mean((0, 1))
+    return small/max(np.linalg.norm(small), 1e-9)
+
+def nearest_likeness(
+    small: np.ndarray, # a thumbnail
+    others: Sequence[np.ndarray], # thumbnails
+) -> float: # -1 to 1; -1 where there are no others
+    "Correlation with the likest of the others or their mirror images."
+    return max((float(max((small*one).sum(), (small*one[:, ::-1]).sum())) for one in others), default=-1.)
+
 def likeness(
     a: np.ndarray, # uint8 [h, w, 3]
     b: np.ndarray, # uint8 [h, w, 3], of any size
-    side: int = 16, # of the thumbnails, pixels
 ) -> float: # -1 to 1; copies lie above .9
-    "Correlation of thumbnails, the colours each about their mean; of the picture and its mirror image the higher one."
-    def thumbnail(image):
-        small = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX), dtype=np.float64)
-        small -= small.mean((0, 1))
-        return small/max(np.linalg.norm(small), 1e-9)
-    a, b = thumbnail(a), thumbnail(b)
-    return float(max((a*b).sum(), (a*b[:, ::-1]).sum()))
+    "Correlation of thumbnails; of the picture and its mirror image the higher one."
+    return nearest_likeness(thumbnail(a), [thumbnail(b)])
 
 # %% ../../nbs/dreambooth/01_prior.ipynb #386e12d1
 def add_pictures(
@@ -157,14 +167,17 @@ def add_pictures(
     prompts = [recipe["prompts"][i%len(recipe["prompts"])] for i in range(first, first + count)]
     settings = {key: recipe[key] for key in ("num_inference_steps", "guidance_scale", "scheduler")}
     images = sample(diffusion, prompts, seed=seed, **settings)
+    known = [] if max_likeness is None else [thumbnail(image) for image in bank.images]
     for i, (image, verdict) in enumerate(zip(images, screen(guard, list(images), "prior"), strict=True)):
         if not verdict["allowed"]:
             manifest["blocked"].append({"seed": seed + i, "verdict": verdict})
             continue
-        likest = max((likeness(image, other) for other in bank.images if max_likeness is not None), default=-1.)
-        if max_likeness is not None and likest > max_likeness:
-            manifest.setdefault("repeated", []).append({"seed": seed + i, "likeness": likest})
-            continue
+        if max_likeness is not None:
+            likest = nearest_likeness(small := thumbnail(image), known)
+            if likest > max_likeness:
+                manifest.setdefault("repeated", []).append({"seed": seed + i, "likeness": likest})
+                continue
+            known.append(small)
         name, png = f"{seed + i:08d}.png", BytesIO()
         Image.fromarray(image).save(png, "PNG")
         write_atomic(bank.folder/name, png.getvalue())

@@ -110,7 +110,7 @@ def sweep(
     progress: bool = True, # show bars
     **measuring, # further arguments of `evaluate`, e.g. `num_images=8, guidance_scale=3.0`
 ) -> Sweep:
-    "Train and measure with values of the space until `n_trials` are done; raises `SweepError` before training where it cannot work."
+    "Train and measure until `n_trials` are done; raises `SweepError` for what is no space, and after the first trial for no metric."
     optuna, folder = require("optuna", "sweep"), Path(out)
     if not space: raise SweepError("nothing varies: give at least one key with its values")
     if direction not in ("maximize", "minimize"): raise SweepError(f"direction is {direction!r}: give maximize or minimize")

@@ -323,4 +323,5 @@ def train_dreambooth(
     if config.validation.every_n_steps:
         callbacks = [Monitor(diffusion, subject, data, config.validation, folder, guard, config.prior.weight, encoder), *callbacks]
     fit(module, data, config, folder, checkpoint, progress, callbacks)
+    if module.table is not None: module.table.close() # all rows may learn again in what is made of the run
     return Run(folder, finish(diffusion, config, folder if lead else None), subject, config)
