@@ -133,10 +133,12 @@ def latent_batch(
     no_caption: float = 0.1,    # share of empty captions, which classifier-free guidance needs (Ho & Salimans, 2021)
     no_background: float = 0.15, # share of captions that leave the background out
     most: int = 128,            # references of a caption
+    shares: torch.Tensor | None = None, # [rows] how often each row of the stock is drawn; None: equally often
 ) -> dict: # "latents", "noise" [size, 16, 8, 8], "t" [size], "tokens" [size, length], "references": list of [k, 16, 8, 8]
     "Batch `i`: latents, noise, timesteps and tokens, all drawn from the batch number."
     g, rng = torch.Generator().manual_seed(i), np.random.default_rng((7, i))
-    rows = torch.randint(len(stock["mean"]), (size,), generator=g)
+    rows = torch.randint(len(stock["mean"]), (size,), generator=g) if shares is None else \
+        torch.multinomial(shares, size, replacement=True, generator=g)
     latents = stock["mean"][rows].float()
     keys = [(stock["noun"][r], None if rng.random() < no_background else stock["background"][r]) for r in rows]
     keys = [(None, None) if rng.random() < no_caption else key for key in keys]
@@ -253,6 +255,7 @@ def train_diffusion(
     batch_size: int = 16,
     stock_size: int = 16000,    # pictures encoded beforehand
     folder: Path | None = None, # for checkpoints; default: the user's cache
+    often: dict[str, float] | None = None, # noun -> how often it is drawn, others 1: for nouns that a judgement found weak
 ) -> tuple[CLIPTokenizer, CLIPTextModel, UNet2DConditionModel]:
     "The demo's tokenizer, text encoder and UNet, trained (resumes)."
     folder, tokenizer = Path(folder or work_folder("diffusion")), new_tokenizer()
@@ -260,9 +263,10 @@ def train_diffusion(
     if not (folder / "stock.pt").exists(): torch.save(latent_stock(vae, drawings, stock_size), folder / "stock.pt")
     stock = torch.load(folder / "stock.pt", weights_only=True)
     fitting = rows_by_caption(stock)
+    shares = torch.tensor([often.get(noun, 1.0) for noun in stock["noun"]]) if often else None
     module = DemoDiffusionModule(tokenizer, steps)
     if not (folder / "last.ckpt").exists():
         teach_text(module.net["text_encoder"], module.net["unet"], stock, fitting, tokenizer)
         module.ema.module.load_state_dict(module.net.state_dict())
-    fit(module, lambda i: latent_batch(i, stock, fitting, tokenizer, batch_size), steps, folder)
+    fit(module, lambda i: latent_batch(i, stock, fitting, tokenizer, batch_size, shares=shares), steps, folder)
     return tokenizer, module.ema.module["text_encoder"], module.ema.module["unet"]

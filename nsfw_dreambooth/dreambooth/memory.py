@@ -262,7 +262,6 @@ def estimate_memory(
     model: Diffusion | Configs | str | Path, # as `model_configs` takes it; nothing is loaded
     config: DreamBoothConfig | None = None, # None: the defaults
     gpu: bool = False, # the run is on a GPU; what CUDA itself takes is not in the estimate
-    cleared_early: bool = False, # gradients are cleared before the forward, not after it as Lightning does
 ) -> MemoryEstimate: # of the training steps, on the device they run on
     "How much memory a run's training steps need; raises `MemoryEstimateError` for an unknown model."
     config = config or DreamBoothConfig()
@@ -271,7 +270,7 @@ def estimate_memory(
     many = len(batch_sizes(config)) > 1
     others, gradients = (sizes.backward_others, sizes.gradients) if many else (
         sizes.backward_peak - sizes.backward_gradients, sizes.backward_gradients)
-    old = 0 if cleared_early and not many else sizes.gradients
+    old = sizes.gradients if many else 0 # of the batches before, within the step
     moments = {"forward": (old, sizes.activations, sizes.forward_peak - sizes.activations),
                "backward": (gradients, min(others, sizes.activations), max(0, others - sizes.activations)),
                "optimizer": (sizes.gradients, 0, sizes.optimizer_peak)}

@@ -149,6 +149,7 @@ class DreamBoothModule(pl.LightningModule):
 
     def optimizer_step(self, *args, **kwargs) -> None:
         super().optimizer_step(*args, **kwargs)
+        for one in self.trainer.optimizers: one.zero_grad(set_to_none=True) # Lightning itself keeps them through the next forward
         if self.table is not None: self.table.restore()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
