@@ -182,6 +182,8 @@ class ValidationConfig:
     "What is looked at while it runs."
     every_n_steps: int = 0 # optimizer steps between two looks; 0 never looks
     batches: int = 4 # steps' worth of fixed draws for the loss
+    held_out: int = 0 # pictures of the subject, the last ones, that never train and give the loss; 0: draws of those that train
+    held_out_prior: int = 0 # class pictures likewise: drawn beyond `num_class_images`, or the last ones of your own
     num_images: int = 4 # samples of each prompt; 0 draws none
     prompts: list[str] = field(default_factory=lambda: ["a photo of a {subject}"]) # drawn for the subject and for its class
     num_inference_steps: int = 20 # UNet evaluations a sample
@@ -190,10 +192,13 @@ class ValidationConfig:
     patience: int | None = None # looks without improvement after which the run ends; None: it goes to its end
 
     def __post_init__(self):
-        for key, least in (("every_n_steps", 0), ("batches", 1), ("num_images", 0), ("num_inference_steps", 1), ("seed", 0)):
+        for key, least in (("every_n_steps", 0), ("batches", 1), ("num_images", 0), ("num_inference_steps", 1), ("seed", 0),
+                           ("held_out", 0), ("held_out_prior", 0)):
             check_number(self, key, least, whole=True)
         check_number(self, "guidance_scale", 0)
         if self.patience is not None: check_number(self, "patience", 1, whole=True)
+        if (self.held_out or self.held_out_prior) and not self.every_n_steps:
+            raise ConfigError("pictures are held out and nothing looks at them: set validation.every_n_steps, or hold out none")
 
 # %% ../../nbs/dreambooth/03_config.ipynb #35dbc0af
 @dataclass
@@ -249,6 +254,8 @@ class DreamBoothConfig:
         check_number(self, "seed", 0, 2**62, whole=True)
         if self.prior.mode == "teacher" and self.prior.wanted and not self.method.lora_rank:
             raise ConfigError("prior.mode is 'teacher' without LoRA: set method.lora_rank, or use prior.mode bank")
+        if self.validation.held_out_prior and self.prior.mode != "bank":
+            raise ConfigError(f"held_out_prior is for class pictures of a bank, prior.mode is {self.prior.mode!r}: leave it at 0")
 
     @classmethod
     def load(cls, path: str | Path) -> "DreamBoothConfig": # of a YAML file
