@@ -161,6 +161,7 @@ class TrainerConfig:
     devices: int = 1 # processes, each with its own batches
     strategy: str = "auto" # Lightning's name of how they work together, e.g. `ddp`, `fsdp`
     every_n_train_steps: int = 100 # steps between checkpoints
+    cache: str | None = "cache" # folder for the VAE's moments, inside the run folder or, absolute, anywhere; None keeps none
     logger: str | list[str] = "csv" # `tensorboard`, `wandb`, or several; the CSV file is always written
     callbacks: list[dict] = field(default_factory=list) # Lightning callbacks: `{class_path: ..., init_args: {...}}`
 
@@ -170,6 +171,8 @@ class TrainerConfig:
         check_number(self, "gradient_clip_val", 0)
         check_choice(self, "precision", ("32-true", "bf16-mixed", "16-mixed"))
         check_choice(self, "accelerator", ("auto", "cpu", "gpu"))
+        if not (self.cache is None or isinstance(self.cache, str) and self.cache):
+            raise ConfigError(f"cache is {self.cache!r}: give the name of a folder, or null to keep none")
         self.logger = [self.logger] if isinstance(self.logger, str) else list(self.logger)
         if unknown := [name for name in self.logger if name not in LOGGERS]:
             raise ConfigError(f"logger is {unknown[0]!r}: give one or more of {', '.join(LOGGERS)}")

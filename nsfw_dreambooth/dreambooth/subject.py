@@ -24,7 +24,7 @@ from torch.utils.data import Dataset, Sampler
 from ..core.artifacts import NSFWDreamBoothError, hash_json, hash_state
 from ..core.images import ImageSource, list_images, load_images
 from ..core.rng import generator
-from ..diffusion.latents import draw_latents, encode_moments, to_model_range
+from ..diffusion.latents import MomentCache, draw_latents, to_model_range
 from ..diffusion.pipeline import Diffusion
 from ..diffusion.text import tokenize
 
@@ -173,13 +173,14 @@ def encode_samples(
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3] of any sizes
     prompts: Sequence[str] | Sequence[Sequence[str]], # n prompts, or n lists of equally many
     mirror: bool = False, # compute the mirrored view as well
+    cache: Path | None = None, # folder in which moments are kept; None keeps none
 ) -> Samples: # on the CPU
     "VAE moments and tokens of pictures, one picture at a time."
-    size, moments = picture_size(diffusion), []
+    size, moments, encode = picture_size(diffusion), [], MomentCache(diffusion.vae, cache)
     for image in images:
         view = crop(image, size)
         pixels = to_model_range(np.stack([view, view[:, ::-1]] if mirror else [view]))
-        moments.append(torch.stack(encode_moments(diffusion.vae, pixels)).float().cpu())
+        moments.append(encode(pixels))
     mean, std = torch.stack(moments, 1)
     lists, vae = [[prompt] if isinstance(prompt, str) else list(prompt) for prompt in prompts], diffusion.vae.config
     tokens = torch.stack([tokenize(diffusion.tokenizer, one) for one in lists])

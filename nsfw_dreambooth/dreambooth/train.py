@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['read_history', 'Run', 'prepare_folder', 'await_lead', 'run_identity', 'make_loggers', 'named_callback',
-           'make_trainer', 'screen_subject', 'class_samples', 'make_dataset', 'fit', 'finish', 'train_dreambooth']
+           'make_trainer', 'screen_subject', 'cache_folder', 'class_samples', 'make_dataset', 'fit', 'finish',
+           'train_dreambooth']
 
 # %% ../../nbs/dreambooth/11_train.ipynb #b04d6ba0
 import csv
@@ -65,7 +66,7 @@ def read_history(
 @dataclass(eq=False)
 class Run:
     "A finished training."
-    folder: Path # config.yaml, subject/, prior/, checkpoints/, logs/, model/
+    folder: Path # config.yaml, subject/, prior/, cache/, checkpoints/, logs/, model/
     diffusion: Diffusion # the trained model, on the CPU
     subject: Subject # what was trained
     config: DreamBoothConfig # how
@@ -130,7 +131,7 @@ def run_identity(
     config: DreamBoothConfig,
 ) -> dict[str, str]: # name -> value, as text
     "What must be the same for a run to go on."
-    free = {f"trainer.{key}" for key in ("every_n_train_steps", "logger", "accelerator", "callbacks")}
+    free = {f"trainer.{key}" for key in ("every_n_train_steps", "cache", "logger", "accelerator", "callbacks")}
     if config.optimizer.schedule.startswith("constant"): free |= {"trainer.max_steps"} # else the rates depend on it
     pairs = {f"{group}.{key}": value for group in ("prior", "method", "optimizer", "trainer")
              for key, value in asdict(getattr(config, group)).items()}
@@ -204,6 +205,14 @@ def screen_subject(
             raise GuardError(f"picture {i + 1} of {len(subject.images)} of the subject was blocked "
                              f"({verdict['reason']}): remove it; nothing was trained")
 
+# %% ../../nbs/dreambooth/11_train.ipynb #c2131b52
+def cache_folder(
+    config: DreamBoothConfig,
+    folder: Path, # the run folder
+) -> Path | None: # None keeps nothing
+    "Where a run keeps the VAE's moments."
+    return None if config.trainer.cache is None else Path(folder)/config.trainer.cache
+
 # %% ../../nbs/dreambooth/11_train.ipynb #6ef0e5b0
 def class_samples(
     diffusion: Diffusion, # the base; draws the class pictures and encodes them
@@ -231,8 +240,9 @@ def class_samples(
             num_inference_steps=prior.num_inference_steps, guidance_scale=prior.guidance_scale, scheduler=prior.scheduler,
             max_likeness=prior.max_likeness)
         if not config.validation.held_out_prior: count = len(bank)
-        return encode_samples(diffusion, bank.images[:count], bank.prompts[:count], mirror)
-    return encode_samples(diffusion, images, [prompts[i%len(prompts)] for i in range(len(images))], mirror)
+        return encode_samples(diffusion, bank.images[:count], bank.prompts[:count], mirror, cache_folder(config, folder))
+    return encode_samples(diffusion, images, [prompts[i%len(prompts)] for i in range(len(images))], mirror,
+                          cache_folder(config, folder))
 
 # %% ../../nbs/dreambooth/11_train.ipynb #a254b40c
 def make_dataset(
@@ -246,7 +256,7 @@ def make_dataset(
     "The batches of a run; the class is drawn before the model gets a new token, so that runs can share a bank."
     method, prior = config.method, class_samples(diffusion, subject, config, folder, guard, progress)
     if method.new_token: add_token(diffusion, subject.identifier, method.token_init or subject.noun, config.seed)
-    instance = encode_samples(diffusion, subject.images, subject.prompts, method.flip > 0)
+    instance = encode_samples(diffusion, subject.images, subject.prompts, method.flip > 0, cache_folder(config, folder))
     aside, taught = config.validation, config.prior.mode == "teacher" # then the subject's pictures are the class's
     priors = (None, None) if prior is None else hold_out(prior, aside.held_out if taught else aside.held_out_prior)
     return tuple(InstancePriorDataset(
