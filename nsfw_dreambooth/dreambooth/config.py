@@ -65,8 +65,9 @@ class SubjectConfig:
 @dataclass
 class PriorConfig:
     "The class pictures that keep the class."
-    mode: str = "bank" # `bank`: pictures drawn before the run; `teacher`: with LoRA, the frozen base itself, no pictures
-    num_class_images: int = 50 # in the bank; 0 trains without prior preservation
+    mode: str = "bank" # `bank`: pictures drawn before the run; `online`: the frozen base draws new ones for every step, which takes
+                       # its memory and longer steps; `teacher`: with LoRA, the frozen base itself, no pictures
+    num_class_images: int = 50 # in the bank; 0 trains without prior preservation, in any mode
     images: str | None = None # folder with class pictures of your own, instead of drawn ones
     weight: float = 1.0 # lambda of the loss; 0 trains without prior preservation
     prompts: list[str] | None = None # of the class pictures, in turn; None: "a photo of a NOUN"
@@ -74,10 +75,12 @@ class PriorConfig:
     num_inference_steps: int = 20 # UNet evaluations a picture
     guidance_scale: float = 3.0 # of the class pictures
     scheduler: str = "dpm++" # sampler of the class pictures
-    max_likeness: float | None = .97 # of two class pictures; a nearer one is drawn again; None keeps all
+    max_likeness: float | None = .97 # of two pictures of the bank; a nearer one is drawn again; None keeps all
 
     def __post_init__(self):
-        check_choice(self, "mode", ("bank", "teacher"))
+        check_choice(self, "mode", ("bank", "online", "teacher"))
+        if self.mode == "online" and self.images is not None:
+            raise ConfigError("prior.images are given and prior.mode is 'online': leave one out, they are not drawn")
         check_number(self, "num_class_images", 0, whole=True)
         check_number(self, "weight", 0)
         check_number(self, "num_inference_steps", 1, whole=True)

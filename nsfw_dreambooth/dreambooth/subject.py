@@ -167,6 +167,8 @@ class Samples:
 
     def __len__(self) -> int: return len(self.mean)
 
+    def at(self, draw: int): return self # the `Samples` that number `draw` picks from; where they are made on the way, its own
+
 # %% ../../nbs/dreambooth/00_subject.ipynb #e7e027a6
 def encode_samples(
     diffusion: Diffusion, # its VAE and tokenizer are used
@@ -253,8 +255,8 @@ class InstancePriorDataset(Dataset):
     def __getitem__(self, i: int) -> dict[str, Tensor]: # latents, noise [b, c, h, w], t, is_prior [b], tokens [b, n]
         step, part = divmod(i, self.batches_per_step)
         halves = self.halves if self.fused else self.halves[part:part + 1]
-        rows = [(draw_sample(samples, step*count + row, stream=stream, **self.draw), stream == "prior")
-                for samples, count, stream in halves for row in range(count)]
+        rows = [(draw_sample(samples.at(draw), draw, stream=stream, **self.draw), stream == "prior")
+                for samples, count, stream in halves for draw in range(step*count, step*count + count)]
         batch = {key: torch.stack([row[key] for row, _ in rows]) for key in rows[0][0]}
         return batch | {"is_prior": torch.tensor([is_prior for _, is_prior in rows])}
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['read_history', 'Run', 'prepare_folder', 'await_lead', 'run_identity', 'make_loggers', 'named_callback',
-           'make_trainer', 'screen_subject', 'cache_folder', 'class_samples', 'make_dataset', 'fit', 'finish',
-           'train_dreambooth']
+           'make_trainer', 'screen_subject', 'cache_folder', 'frozen_base', 'class_samples', 'make_dataset', 'fit',
+           'finish', 'train_dreambooth']
 
 # %% ../../nbs/dreambooth/11_train.ipynb #b04d6ba0
 import csv
@@ -43,7 +43,7 @@ from nsfw_dreambooth.dreambooth.module import (
     quiet_lightning,
 )
 from .monitor import Monitor, check_held_out, hold_out
-from .prior import GuardLike, PriorError, make_prior, open_bank, screen
+from .prior import GuardLike, OnlinePrior, PriorError, make_prior, online_samples, open_bank, screen
 from .subject import InstancePriorDataset, Samples, StepSampler, Subject, encode_samples
 from .tokens import add_token, check_token, save_token
 
@@ -213,6 +213,15 @@ def cache_folder(
     "Where a run keeps the VAE's moments."
     return None if config.trainer.cache is None else Path(folder)/config.trainer.cache
 
+# %% ../../nbs/dreambooth/11_train.ipynb #7062b742
+def frozen_base(
+    diffusion: Diffusion, # before the training
+) -> Diffusion: # another one, on the same device
+    "The base as it was, to draw class pictures while its clone trains."
+    base = diffusion.clone()
+    for network in base.networks.values(): network.eval().requires_grad_(False)
+    return base
+
 # %% ../../nbs/dreambooth/11_train.ipynb #6ef0e5b0
 def class_samples(
     diffusion: Diffusion, # the base; draws the class pictures and encodes them
@@ -222,10 +231,14 @@ def class_samples(
     guard: GuardLike | None, # judges each class picture
     progress: bool, # show a bar
 ) -> Samples | None: # None without prior preservation
-    "The class: pictures drawn by the base, or brought, or, taught by the base itself, the subject's under the class's name."
+    "The class: pictures drawn by the base, before or in step, or brought, or, taught by it, the subject's under the class's name."
     prior, mirror, count = config.prior, config.method.flip > 0, config.prior.num_class_images + config.validation.held_out_prior
     if not prior.wanted: return None
     prompts = prior.prompts or [subject.class_prompt]
+    seed = seed_for(config.seed, "prior")%10**9 if prior.seed is None else prior.seed
+    if prior.mode == "online":
+        return online_samples(OnlinePrior(frozen_base(diffusion), prompts, folder/"prior", seed, guard, config.method.prior_batch_size,
+                                          prior.num_inference_steps, prior.guidance_scale, prior.scheduler), mirror)
     if prior.mode == "teacher":
         images = subject.images
     elif prior.images is not None:
@@ -234,7 +247,6 @@ def class_samples(
         if blocked: raise GuardError(f"{len(blocked)} of {len(images)} class pictures were blocked, the first number "
                                      f"{blocked[0] + 1}: remove them; nothing was trained")
     else:
-        seed = seed_for(config.seed, "prior")%10**9 if prior.seed is None else prior.seed
         bank = make_prior(
             diffusion, prompts, count, folder/"prior", seed, guard=guard, progress=progress,
             num_inference_steps=prior.num_inference_steps, guidance_scale=prior.guidance_scale, scheduler=prior.scheduler,
@@ -332,7 +344,7 @@ def train_dreambooth(
     folder = prepare_folder(out, subject, config, resume) if lead else await_lead(out, config)
     diffusion = base.clone()
     if diffusion.dtype != torch.float32: diffusion.to(torch.float32)
-    if config.trainer.accelerator != "cpu" and torch.cuda.is_available(): diffusion.to("cuda")
+    if config.trainer.accelerator != "cpu" and torch.cuda.is_available(): diffusion.to(f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
     data, held_out = make_dataset(diffusion, subject, config, folder, guard, progress)
     diffusion.vae.to("cpu") # its work is done
     module = DreamBoothModule(diffusion, config, identity)
