@@ -65,8 +65,9 @@ class SubjectConfig:
 @dataclass
 class PriorConfig:
     "The class pictures that keep the class."
-    mode: str = "bank" # `bank`: pictures drawn before the run; `teacher`: with LoRA, the frozen base itself, no pictures
-    num_class_images: int = 50 # in the bank; 0 trains without prior preservation
+    mode: str = "bank" # `bank`: pictures drawn before the run; `online`: the frozen base draws new ones for every step, which takes
+                       # its memory and longer steps; `teacher`: with LoRA, the frozen base itself, no pictures
+    num_class_images: int = 50 # in the bank; 0 trains without prior preservation, in any mode
     images: str | None = None # folder with class pictures of your own, instead of drawn ones
     weight: float = 1.0 # lambda of the loss; 0 trains without prior preservation
     prompts: list[str] | None = None # of the class pictures, in turn; None: "a photo of a NOUN"
@@ -74,10 +75,12 @@ class PriorConfig:
     num_inference_steps: int = 20 # UNet evaluations a picture
     guidance_scale: float = 3.0 # of the class pictures
     scheduler: str = "dpm++" # sampler of the class pictures
-    max_likeness: float | None = .97 # of two class pictures; a nearer one is drawn again; None keeps all
+    max_likeness: float | None = .97 # of two pictures of the bank; a nearer one is drawn again; None keeps all
 
     def __post_init__(self):
-        check_choice(self, "mode", ("bank", "teacher"))
+        check_choice(self, "mode", ("bank", "online", "teacher"))
+        if self.mode == "online" and self.images is not None:
+            raise ConfigError("prior.images are given and prior.mode is 'online': leave one out, they are not drawn")
         check_number(self, "num_class_images", 0, whole=True)
         check_number(self, "weight", 0)
         check_number(self, "num_inference_steps", 1, whole=True)
@@ -161,6 +164,7 @@ class TrainerConfig:
     devices: int = 1 # processes, each with its own batches
     strategy: str = "auto" # Lightning's name of how they work together, e.g. `ddp`, `fsdp`
     every_n_train_steps: int = 100 # steps between checkpoints
+    cache: str | None = "cache" # folder for the VAE's moments, inside the run folder or, absolute, anywhere; None keeps none
     logger: str | list[str] = "csv" # `tensorboard`, `wandb`, or several; the CSV file is always written
     callbacks: list[dict] = field(default_factory=list) # Lightning callbacks: `{class_path: ..., init_args: {...}}`
 
@@ -170,6 +174,8 @@ class TrainerConfig:
         check_number(self, "gradient_clip_val", 0)
         check_choice(self, "precision", ("32-true", "bf16-mixed", "16-mixed"))
         check_choice(self, "accelerator", ("auto", "cpu", "gpu"))
+        if not (self.cache is None or isinstance(self.cache, str) and self.cache):
+            raise ConfigError(f"cache is {self.cache!r}: give the name of a folder, or null to keep none")
         self.logger = [self.logger] if isinstance(self.logger, str) else list(self.logger)
         if unknown := [name for name in self.logger if name not in LOGGERS]:
             raise ConfigError(f"logger is {unknown[0]!r}: give one or more of {', '.join(LOGGERS)}")
@@ -182,6 +188,8 @@ class ValidationConfig:
     "What is looked at while it runs."
     every_n_steps: int = 0 # optimizer steps between two looks; 0 never looks
     batches: int = 4 # steps' worth of fixed draws for the loss
+    held_out: int = 0 # pictures of the subject, the last ones, that never train and give the loss; 0: draws of those that train
+    held_out_prior: int = 0 # class pictures likewise: drawn beyond `num_class_images`, or the last ones of your own
     num_images: int = 4 # samples of each prompt; 0 draws none
     prompts: list[str] = field(default_factory=lambda: ["a photo of a {subject}"]) # drawn for the subject and for its class
     num_inference_steps: int = 20 # UNet evaluations a sample
@@ -190,10 +198,13 @@ class ValidationConfig:
     patience: int | None = None # looks without improvement after which the run ends; None: it goes to its end
 
     def __post_init__(self):
-        for key, least in (("every_n_steps", 0), ("batches", 1), ("num_images", 0), ("num_inference_steps", 1), ("seed", 0)):
+        for key, least in (("every_n_steps", 0), ("batches", 1), ("num_images", 0), ("num_inference_steps", 1), ("seed", 0),
+                           ("held_out", 0), ("held_out_prior", 0)):
             check_number(self, key, least, whole=True)
         check_number(self, "guidance_scale", 0)
         if self.patience is not None: check_number(self, "patience", 1, whole=True)
+        if (self.held_out or self.held_out_prior) and not self.every_n_steps:
+            raise ConfigError("pictures are held out and nothing looks at them: set validation.every_n_steps, or hold out none")
 
 # %% ../../nbs/dreambooth/03_config.ipynb #35dbc0af
 @dataclass
@@ -249,6 +260,8 @@ class DreamBoothConfig:
         check_number(self, "seed", 0, 2**62, whole=True)
         if self.prior.mode == "teacher" and self.prior.wanted and not self.method.lora_rank:
             raise ConfigError("prior.mode is 'teacher' without LoRA: set method.lora_rank, or use prior.mode bank")
+        if self.validation.held_out_prior and self.prior.mode != "bank":
+            raise ConfigError(f"held_out_prior is for class pictures of a bank, prior.mode is {self.prior.mode!r}: leave it at 0")
 
     @classmethod
     def load(cls, path: str | Path) -> "DreamBoothConfig": # of a YAML file

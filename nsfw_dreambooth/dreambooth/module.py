@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TrainingError', 'choose_weights', 'train_token', 'optimizer_class', 'make_optimizer', 'make_schedule',
-           'DreamBoothModule', 'predict', 'batch_losses', 'plain_attention', 'ProgressBar', 'quiet_lightning']
+           'DreamBoothModule', 'text_states', 'predict', 'batch_losses', 'plain_attention', 'ProgressBar',
+           'quiet_lightning']
 
 # %% ../../nbs/dreambooth/07_module.ipynb #6d916169
 import inspect
@@ -25,7 +26,7 @@ from ..core.artifacts import NSFWDreamBoothError, require
 from ..diffusion.pipeline import Diffusion
 from ..diffusion.text import encode_tokens
 from .config import DreamBoothConfig, MethodConfig, OptimizerConfig
-from .lora import add_lora, base_only
+from .lora import add_lora, base_only, has_lora
 from nsfw_dreambooth.dreambooth.loss import (
     Losses,
     dreambooth_loss,
@@ -125,6 +126,7 @@ class DreamBoothModule(pl.LightningModule):
         self.method, self.optimizer_config, self.prior, self.identity = config.method, config.optimizer, config.prior, identity or {}
         choose_weights(diffusion, self.method)
         self.unet, self.text_encoder, self.seen, self.table = diffusion.unet, diffusion.text_encoder, [], None
+        self.states: dict | None = None # text states that were computed; None while they may change
         if self.method.new_token: self.table = train_token(diffusion, config.subject.identifier)
         self.schedule = training_schedule(diffusion.scheduler, self.method.zero_terminal_snr)
         self.max_steps, self.precision = config.trainer.max_steps, config.trainer.precision
@@ -135,9 +137,18 @@ class DreamBoothModule(pl.LightningModule):
 
     def losses(self, batch: dict[str, Tensor]) -> Losses: return batch_losses(self, batch)
 
+    def keep_states(self) -> None: # with adapters the states are two, with and without them
+        frozen = not any(p.requires_grad for p in self.text_encoder.parameters())
+        if self.states is None and frozen and not has_lora(self.text_encoder): self.states = {}
+
+    def on_fit_start(self) -> None: self.keep_states()
+
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         if self.method.text_encoder_steps is not None and self.global_step >= self.method.text_encoder_steps:
             self.text_encoder.requires_grad_(False)
+            self.keep_states()
+
+    def on_fit_end(self) -> None: self.states = None
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor: # [], the loss
         losses = self.losses(batch)
@@ -172,6 +183,20 @@ class DreamBoothModule(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict) -> None: checkpoint["identity"] = self.identity
 
+# %% ../../nbs/dreambooth/07_module.ipynb #bb4b69dc
+def text_states(
+    module: DreamBoothModule,
+    tokens: Tensor, # [b, length]
+) -> Tensor: # [b, length, dim]
+    "Text states of prompts, each computed once where the text encoder is frozen."
+    if module.states is None: return encode_tokens(module.text_encoder, tokens)
+    device = tokens.device.type
+    precision = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    keys = [(precision, *row) for row in tokens.tolist()]
+    for key, row in zip(keys, tokens, strict=True):
+        if key not in module.states: module.states[key] = encode_tokens(module.text_encoder, row[None])[0]
+    return torch.stack([module.states[key] for key in keys])
+
 # %% ../../nbs/dreambooth/07_module.ipynb #8ea004bc
 def predict(
     module: DreamBoothModule,
@@ -182,7 +207,7 @@ def predict(
     "What the model says about noisy latents and prompts."
     trains = any(p.requires_grad for p in module.text_encoder.parameters())
     with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
-        states = encode_tokens(module.text_encoder, tokens)
+        states = text_states(module, tokens)
     return module.unet(x_t, model_times(module.schedule, t), encoder_hidden_states=states).sample
 
 # %% ../../nbs/dreambooth/07_module.ipynb #705df06d

@@ -4,25 +4,31 @@
 
 # %% auto #0
 __all__ = ['PriorError', 'GuardLike', 'verdict_record', 'screen', 'recipe_of', 'PriorBank', 'open_bank', 'check_recipe',
-           'thumbnail', 'nearest_likeness', 'likeness', 'add_pictures', 'screen_bank', 'make_prior']
+           'thumbnail', 'nearest_likeness', 'likeness', 'add_pictures', 'screen_bank', 'make_prior', 'OnlinePrior',
+           'read_batch', 'draw_batch', 'write_picture', 'OnlineSamples', 'encode_batch', 'online_samples']
 
 # %% ../../nbs/dreambooth/01_prior.ipynb #5fa94032
+import hashlib
 import json
 import math
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..core.artifacts import GuardError, NSFWDreamBoothError, hash_json, sha256_file, write_atomic
 from ..core.images import load_image
+from ..core.rng import seed_for
 from ..diffusion.pipeline import Diffusion
 from ..diffusion.sampler import sample
+from .subject import Samples, encode_samples
 
 # %% ../../nbs/dreambooth/01_prior.ipynb #9fd22c90
 class PriorError(NSFWDreamBoothError):
@@ -239,3 +245,121 @@ def make_prior(
             add_pictures(bank, diffusion, min(batch_size, count - len(bank)), guard, max_likeness)
             bar.update(len(bank) - bar.n)
     return bank
+
+# %% ../../nbs/dreambooth/01_prior.ipynb #122c43b6
+@dataclass(eq=False)
+class OnlinePrior:
+    "Class pictures without end, drawn a batch at a time when they are asked for; raises `PriorError` for a folder of another recipe."
+    diffusion: Diffusion # the base, frozen
+    prompts: Sequence[str] # of the class, taken in turn
+    folder: Path # gets the pictures, `batch-*.json` and `online.json`
+    seed: int # of the first picture
+    guard: GuardLike | None # judges every picture
+    batch_size: int = 4 # pictures of one step
+    num_inference_steps: int = 20 # UNet evaluations a picture
+    guidance_scale: float = 3.0 # higher: clearer, but less diverse and with harsher colours
+    scheduler: str | None = "dpm++" # name of a sampler; None: the model's own
+    redraws: int = 16 # of a blocked picture; after so many the prompt is at fault
+
+    def __post_init__(self):
+        recipe = recipe_of(self.diffusion, self.prompts, self.seed, *self.settings.values()) | {"batch_size": self.batch_size}
+        try:
+            check_recipe(json.loads((self.folder/"online.json").read_text()), recipe)
+        except FileNotFoundError:
+            write_atomic(self.folder/"online.json", json.dumps(recipe, indent=1) + "\n")
+        except ValueError as error:
+            raise PriorError(f"{self.folder}/online.json cannot be read ({error}): delete the folder") from error
+
+    @property
+    def settings(self) -> dict: # of the sampler
+        return {key: getattr(self, key) for key in ("num_inference_steps", "guidance_scale", "scheduler")}
+
+    def prompts_of(self, number: int) -> list[str]: # of a batch
+        return [self.prompts[i%len(self.prompts)] for i in range(number*self.batch_size, (number + 1)*self.batch_size)]
+
+    def batch(self, number: int) -> list[np.ndarray]: # uint8 [h, w, 3]; from the folder, or drawn
+        images = read_batch(self, number)
+        return draw_batch(self, number) if images is None else images
+
+# %% ../../nbs/dreambooth/01_prior.ipynb #50b0c55b
+def read_batch(
+    prior: OnlinePrior,
+    number: int, # of the batch, from 0
+) -> list[np.ndarray] | None: # None where it was not drawn yet, is damaged (with a warning), or the guard does not allow all of it
+    "A batch that was drawn earlier."
+    path = prior.folder/f"batch-{number:010d}.json"
+    if not path.exists(): return None
+    try:
+        names = [Path(picture["file"]).name for picture in json.loads(path.read_text())["pictures"]]
+        changed = [name for name in names if sha256_file(prior.folder/name) != Path(name).stem]
+        if changed or len(names) != prior.batch_size: raise ValueError(f"{changed[0] if changed else path.name} was changed")
+        images = [load_image(prior.folder/name) for name in names]
+    except (OSError, ValueError, KeyError, TypeError, NSFWDreamBoothError) as error:
+        warnings.warn(f"the class pictures of batch {number} are damaged ({error}): drawn again", stacklevel=2)
+        return None
+    return images if all(verdict["allowed"] for verdict in screen(prior.guard, images, "prior")) else None
+
+# %% ../../nbs/dreambooth/01_prior.ipynb #791a9971
+def draw_batch(
+    prior: OnlinePrior, # its folder gets the pictures, and then the record
+    number: int, # of the batch, from 0
+) -> list[np.ndarray]: # uint8 [h, w, 3], all allowed
+    "Draw a batch, and each blocked picture again; raises `PriorError` where one stays blocked, `GuardError` for a guard that failed."
+    start, prompts = number*prior.batch_size, prior.prompts_of(number)
+    images, records, blocked = {}, {}, []
+    for attempt in range(prior.redraws + 1):
+        missing = [i for i in range(prior.batch_size) if i not in images]
+        if not missing: break
+        seeds = {i: seed_for(prior.seed, "class picture", start + i, attempt) if attempt else prior.seed + start + i for i in missing}
+        drawn = [sample(prior.diffusion, prompts[i], seed=seeds[i], **prior.settings)[0] for i in missing] if attempt else list(
+            sample(prior.diffusion, prompts, seed=prior.seed + start, batch_size=len(prompts), **prior.settings))
+        for i, image, verdict in zip(missing, drawn, screen(prior.guard, drawn, "prior"), strict=True):
+            record = {"seed": seeds[i], "attempt": attempt, "prompt": prompts[i], "verdict": verdict}
+            if verdict["allowed"]: images[i], records[i] = image, record | {"file": write_picture(prior.folder, image).name}
+            else: blocked.append(record)
+    if len(images) < prior.batch_size:
+        raise PriorError(f"a class picture of {blocked[-1]['prompt']!r} was blocked {prior.redraws + 1} times "
+                         f"({blocked[-1]['verdict'].get('reason')}): choose another noun, or look at the guard")
+    text = json.dumps({"pictures": [records[i] for i in sorted(records)], "blocked": blocked}, indent=1)
+    write_atomic(prior.folder/f"batch-{number:010d}.json", text + "\n")
+    return [images[i] for i in sorted(images)]
+
+# %% ../../nbs/dreambooth/01_prior.ipynb #2a71afa9
+def write_picture(
+    folder: Path, # made if need be
+    image: np.ndarray, # uint8 [h, w, 3]
+) -> Path: # a PNG whose name is the hash of its bytes
+    "Keep a picture under its content."
+    png = BytesIO()
+    Image.fromarray(image).save(png, "PNG")
+    return write_atomic(folder/f"{hashlib.sha256(png.getvalue()).hexdigest()}.png", png.getvalue())
+
+# %% ../../nbs/dreambooth/01_prior.ipynb #1b2625fc
+@dataclass
+class OnlineSamples(Samples):
+    "The pictures of an `OnlinePrior` as the model takes them; its own tensors are those of the first batch."
+    source: OnlinePrior | None = None # draws and encodes
+    last: dict = field(default_factory=dict) # the batch that was drawn last, by number
+
+    def at(self, draw: int) -> Samples: # of one picture
+        number, i = divmod(draw, self.source.batch_size)
+        if number not in self.last: self.last = {number: encode_batch(self.source, number, self.mean.shape[1] > 1)}
+        batch = self.last[number]
+        tensors = {one.name: value[i:i + 1] for one in fields(batch) if isinstance(value := getattr(batch, one.name), Tensor)}
+        return replace(batch, **tensors)
+
+# %% ../../nbs/dreambooth/01_prior.ipynb #9176e943
+def encode_batch(
+    prior: OnlinePrior,
+    number: int, # of the batch, from 0
+    mirror: bool, # compute the mirrored view as well
+) -> Samples: # on the CPU
+    "One batch as the model takes it."
+    return encode_samples(prior.diffusion, prior.batch(number), prior.prompts_of(number), mirror)
+
+def online_samples(
+    prior: OnlinePrior,
+    mirror: bool = False, # compute mirrored views as well
+) -> OnlineSamples:
+    "Class samples without end; the first batch is drawn at once, so that a class the guard blocks fails before the training."
+    return OnlineSamples(**vars(encode_batch(prior, 0, mirror)), source=prior)

@@ -24,7 +24,7 @@ from torch.utils.data import Dataset, Sampler
 from ..core.artifacts import NSFWDreamBoothError, hash_json, hash_state
 from ..core.images import ImageSource, list_images, load_images
 from ..core.rng import generator
-from ..diffusion.latents import draw_latents, encode_moments, to_model_range
+from ..diffusion.latents import MomentCache, draw_latents, to_model_range
 from ..diffusion.pipeline import Diffusion
 from ..diffusion.text import tokenize
 
@@ -167,19 +167,22 @@ class Samples:
 
     def __len__(self) -> int: return len(self.mean)
 
+    def at(self, draw: int): return self # the `Samples` that number `draw` picks from; where they are made on the way, its own
+
 # %% ../../nbs/dreambooth/00_subject.ipynb #e7e027a6
 def encode_samples(
     diffusion: Diffusion, # its VAE and tokenizer are used
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3] of any sizes
     prompts: Sequence[str] | Sequence[Sequence[str]], # n prompts, or n lists of equally many
     mirror: bool = False, # compute the mirrored view as well
+    cache: Path | None = None, # folder in which moments are kept; None keeps none
 ) -> Samples: # on the CPU
     "VAE moments and tokens of pictures, one picture at a time."
-    size, moments = picture_size(diffusion), []
+    size, moments, encode = picture_size(diffusion), [], MomentCache(diffusion.vae, cache)
     for image in images:
         view = crop(image, size)
         pixels = to_model_range(np.stack([view, view[:, ::-1]] if mirror else [view]))
-        moments.append(torch.stack(encode_moments(diffusion.vae, pixels)).float().cpu())
+        moments.append(encode(pixels))
     mean, std = torch.stack(moments, 1)
     lists, vae = [[prompt] if isinstance(prompt, str) else list(prompt) for prompt in prompts], diffusion.vae.config
     tokens = torch.stack([tokenize(diffusion.tokenizer, one) for one in lists])
@@ -252,8 +255,8 @@ class InstancePriorDataset(Dataset):
     def __getitem__(self, i: int) -> dict[str, Tensor]: # latents, noise [b, c, h, w], t, is_prior [b], tokens [b, n]
         step, part = divmod(i, self.batches_per_step)
         halves = self.halves if self.fused else self.halves[part:part + 1]
-        rows = [(draw_sample(samples, step*count + row, stream=stream, **self.draw), stream == "prior")
-                for samples, count, stream in halves for row in range(count)]
+        rows = [(draw_sample(samples.at(draw), draw, stream=stream, **self.draw), stream == "prior")
+                for samples, count, stream in halves for draw in range(step*count, step*count + count)]
         batch = {key: torch.stack([row[key] for row, _ in rows]) for key in rows[0][0]}
         return batch | {"is_prior": torch.tensor([is_prior for _, is_prior in rows])}
 

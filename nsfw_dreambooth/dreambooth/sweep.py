@@ -63,7 +63,7 @@ def suggest(
 @dataclass
 class Sweep:
     "Trials that were finished; the study itself is Optuna's."
-    folder: Path # a run folder for each trial, `prior/`, `journal.log`
+    folder: Path # a run folder for each trial, `prior/`, `cache/`, `journal.log`
     config: DreamBoothConfig # what the trials vary
     metric: str # what was measured
     study: object # `optuna.Study`
@@ -118,10 +118,11 @@ def sweep(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder/"journal.log")))
     study = optuna.create_study(study_name="sweep", storage=storage, direction=direction, load_if_exists=True)
+    cache = config.trainer.cache and str(Path("..", config.trainer.cache)) # beside the trials, or where the caller wants it
     shared = not any(key.split(".")[0] in ("prior", "seed") for key in space)
 
     def objective(trial):
-        chosen = with_values(config, {key: suggest(trial, key, values) for key, values in space.items()})
+        chosen = with_values(config, {"trainer.cache": cache} | {key: suggest(trial, key, values) for key, values in space.items()})
         place = folder/f"trial-{trial.number:03d}"
         if shared and (folder/"prior").exists(): shutil.copytree(folder/"prior", place/"prior", dirs_exist_ok=True)
         run = train_dreambooth(base, subject, chosen, guard=guard, out=place, progress=progress)

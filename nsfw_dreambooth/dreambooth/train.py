@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['read_history', 'Run', 'prepare_folder', 'await_lead', 'run_identity', 'make_loggers', 'named_callback',
-           'make_trainer', 'screen_subject', 'class_samples', 'make_dataset', 'fit', 'finish', 'train_dreambooth']
+           'make_trainer', 'screen_subject', 'cache_folder', 'frozen_base', 'class_samples', 'make_dataset', 'fit',
+           'finish', 'train_dreambooth']
 
 # %% ../../nbs/dreambooth/11_train.ipynb #b04d6ba0
 import csv
@@ -41,8 +42,8 @@ from nsfw_dreambooth.dreambooth.module import (
     plain_attention,
     quiet_lightning,
 )
-from .monitor import Monitor
-from .prior import GuardLike, PriorError, make_prior, open_bank, screen
+from .monitor import Monitor, check_held_out, hold_out
+from .prior import GuardLike, OnlinePrior, PriorError, make_prior, online_samples, open_bank, screen
 from .subject import InstancePriorDataset, Samples, StepSampler, Subject, encode_samples
 from .tokens import add_token, check_token, save_token
 
@@ -65,7 +66,7 @@ def read_history(
 @dataclass(eq=False)
 class Run:
     "A finished training."
-    folder: Path # config.yaml, subject/, prior/, checkpoints/, logs/, model/
+    folder: Path # config.yaml, subject/, prior/, cache/, checkpoints/, logs/, model/
     diffusion: Diffusion # the trained model, on the CPU
     subject: Subject # what was trained
     config: DreamBoothConfig # how
@@ -113,7 +114,7 @@ def await_lead(
     def ready():
         if not (prior.wanted and prior.mode == "bank" and prior.images is None): return (folder/"config.yaml").exists()
         try:
-            return len(open_bank(folder/"prior")) >= prior.num_class_images
+            return len(open_bank(folder/"prior")) >= prior.num_class_images + config.validation.held_out_prior
         except PriorError: # not there yet, or in the making
             return False
     while not ready():
@@ -130,10 +131,11 @@ def run_identity(
     config: DreamBoothConfig,
 ) -> dict[str, str]: # name -> value, as text
     "What must be the same for a run to go on."
-    free = {f"trainer.{key}" for key in ("every_n_train_steps", "logger", "accelerator", "callbacks")}
+    free = {f"trainer.{key}" for key in ("every_n_train_steps", "cache", "logger", "accelerator", "callbacks")}
     if config.optimizer.schedule.startswith("constant"): free |= {"trainer.max_steps"} # else the rates depend on it
     pairs = {f"{group}.{key}": value for group in ("prior", "method", "optimizer", "trainer")
              for key, value in asdict(getattr(config, group)).items()}
+    pairs |= {f"validation.{key}": getattr(config.validation, key) for key in ("held_out", "held_out_prior")} # the rest only looks
     return {"model_hash": base.model_hash, "subject": subject.content_hash, "seed": str(config.seed)} | {
         key: str(value) for key, value in pairs.items() if key not in free}
 
@@ -203,6 +205,23 @@ def screen_subject(
             raise GuardError(f"picture {i + 1} of {len(subject.images)} of the subject was blocked "
                              f"({verdict['reason']}): remove it; nothing was trained")
 
+# %% ../../nbs/dreambooth/11_train.ipynb #c2131b52
+def cache_folder(
+    config: DreamBoothConfig,
+    folder: Path, # the run folder
+) -> Path | None: # None keeps nothing
+    "Where a run keeps the VAE's moments."
+    return None if config.trainer.cache is None else Path(folder)/config.trainer.cache
+
+# %% ../../nbs/dreambooth/11_train.ipynb #7062b742
+def frozen_base(
+    diffusion: Diffusion, # before the training
+) -> Diffusion: # another one, on the same device
+    "The base as it was, to draw class pictures while its clone trains."
+    base = diffusion.clone()
+    for network in base.networks.values(): network.eval().requires_grad_(False)
+    return base
+
 # %% ../../nbs/dreambooth/11_train.ipynb #6ef0e5b0
 def class_samples(
     diffusion: Diffusion, # the base; draws the class pictures and encodes them
@@ -212,10 +231,14 @@ def class_samples(
     guard: GuardLike | None, # judges each class picture
     progress: bool, # show a bar
 ) -> Samples | None: # None without prior preservation
-    "The class: pictures drawn by the base, or brought, or, taught by the base itself, the subject's under the class's name."
-    prior, mirror = config.prior, config.method.flip > 0
+    "The class: pictures drawn by the base, before or in step, or brought, or, taught by it, the subject's under the class's name."
+    prior, mirror, count = config.prior, config.method.flip > 0, config.prior.num_class_images + config.validation.held_out_prior
     if not prior.wanted: return None
     prompts = prior.prompts or [subject.class_prompt]
+    seed = seed_for(config.seed, "prior")%10**9 if prior.seed is None else prior.seed
+    if prior.mode == "online":
+        return online_samples(OnlinePrior(frozen_base(diffusion), prompts, folder/"prior", seed, guard, config.method.prior_batch_size,
+                                          prior.num_inference_steps, prior.guidance_scale, prior.scheduler), mirror)
     if prior.mode == "teacher":
         images = subject.images
     elif prior.images is not None:
@@ -224,13 +247,14 @@ def class_samples(
         if blocked: raise GuardError(f"{len(blocked)} of {len(images)} class pictures were blocked, the first number "
                                      f"{blocked[0] + 1}: remove them; nothing was trained")
     else:
-        seed = seed_for(config.seed, "prior")%10**9 if prior.seed is None else prior.seed
         bank = make_prior(
-            diffusion, prompts, prior.num_class_images, folder/"prior", seed, guard=guard, progress=progress,
+            diffusion, prompts, count, folder/"prior", seed, guard=guard, progress=progress,
             num_inference_steps=prior.num_inference_steps, guidance_scale=prior.guidance_scale, scheduler=prior.scheduler,
             max_likeness=prior.max_likeness)
-        return encode_samples(diffusion, bank.images, bank.prompts, mirror)
-    return encode_samples(diffusion, images, [prompts[i%len(prompts)] for i in range(len(images))], mirror)
+        if not config.validation.held_out_prior: count = len(bank)
+        return encode_samples(diffusion, bank.images[:count], bank.prompts[:count], mirror, cache_folder(config, folder))
+    return encode_samples(diffusion, images, [prompts[i%len(prompts)] for i in range(len(images))], mirror,
+                          cache_folder(config, folder))
 
 # %% ../../nbs/dreambooth/11_train.ipynb #a254b40c
 def make_dataset(
@@ -240,14 +264,17 @@ def make_dataset(
     folder: Path, # the run folder
     guard: GuardLike | None, # judges each class picture
     progress: bool, # show a bar
-) -> InstancePriorDataset:
+) -> tuple[InstancePriorDataset, InstancePriorDataset]: # batches that train; batches to look at, the same unless pictures are held out
     "The batches of a run; the class is drawn before the model gets a new token, so that runs can share a bank."
     method, prior = config.method, class_samples(diffusion, subject, config, folder, guard, progress)
     if method.new_token: add_token(diffusion, subject.identifier, method.token_init or subject.noun, config.seed)
-    return InstancePriorDataset(
-        encode_samples(diffusion, subject.images, subject.prompts, method.flip > 0), prior,
-        diffusion.scheduler.config.num_train_timesteps, method.batch_size, method.prior_batch_size, config.seed,
+    instance = encode_samples(diffusion, subject.images, subject.prompts, method.flip > 0, cache_folder(config, folder))
+    aside, taught = config.validation, config.prior.mode == "teacher" # then the subject's pictures are the class's
+    priors = (None, None) if prior is None else hold_out(prior, aside.held_out if taught else aside.held_out_prior)
+    return tuple(InstancePriorDataset(
+        *halves, diffusion.scheduler.config.num_train_timesteps, method.batch_size, method.prior_batch_size, config.seed,
         method.flip, method.offset_noise, method.prior_step == "fused")
+        for halves in zip(hold_out(instance, aside.held_out), priors, strict=True))
 
 # %% ../../nbs/dreambooth/11_train.ipynb #9d5231e9
 def fit(
@@ -306,6 +333,7 @@ def train_dreambooth(
     "Fine-tune a model on a subject with prior preservation (arXiv 2208.12242); raises `GuardError`, `TrainingError`."
     config = DreamBoothConfig(**vars(config or DreamBoothConfig()))
     if config.method.new_token: check_token(base.tokenizer, subject.identifier)
+    check_held_out(len(subject.images), config.validation.held_out)
     screen_subject(guard, subject)
     config.model, words = base.model_id, config.subject
     words.noun, words.identifier = subject.noun, subject.identifier
@@ -316,12 +344,12 @@ def train_dreambooth(
     folder = prepare_folder(out, subject, config, resume) if lead else await_lead(out, config)
     diffusion = base.clone()
     if diffusion.dtype != torch.float32: diffusion.to(torch.float32)
-    if config.trainer.accelerator != "cpu" and torch.cuda.is_available(): diffusion.to("cuda")
-    data = make_dataset(diffusion, subject, config, folder, guard, progress)
+    if config.trainer.accelerator != "cpu" and torch.cuda.is_available(): diffusion.to(f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
+    data, held_out = make_dataset(diffusion, subject, config, folder, guard, progress)
     diffusion.vae.to("cpu") # its work is done
     module = DreamBoothModule(diffusion, config, identity)
     if config.validation.every_n_steps:
-        callbacks = [Monitor(diffusion, subject, data, config.validation, folder, guard, config.prior.weight, encoder), *callbacks]
+        callbacks = [Monitor(diffusion, subject, held_out, config.validation, folder, guard, config.prior.weight, encoder), *callbacks]
     fit(module, data, config, folder, checkpoint, progress, callbacks)
     if module.table is not None: module.table.close() # all rows may learn again in what is made of the run
     return Run(folder, finish(diffusion, config, folder if lead else None), subject, config)
