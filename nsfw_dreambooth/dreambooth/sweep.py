@@ -254,7 +254,6 @@ def sweep(
     for name, value, known in (("metric", metric, metrics), ("direction", direction, ("maximize", "minimize"))):
         if value not in known: raise SweepError(f"{name} is {value!r}: give one of {', '.join(known)}")
     if n_trials < 1: raise SweepError(f"n_trials is {n_trials}: give 1 or more")
-    config = with_values(config, {"model": base.model_id, "subject.noun": subject.noun, "subject.identifier": subject.identifier})
     rest = {"metric": metric, "direction": direction, "search seed": str(seed), "encoder": str(getattr(encoder, "model_hash", ""))}
     study = open_study(folder, direction, sweep_identity(base, subject, config, space, measuring) | rest)
     bank = None if any(key.split(".")[0] in ("prior", "seed") and key != "prior.weight" for key in space) else folder/"prior"
