@@ -15,6 +15,7 @@ from nsfw_dreambooth.commands.dreambooth import (
     evaluate_command,
     prior_command,
     sample_command,
+    sweep_command,
     train_command,
 )
 from .commands.moderation import cluster_command, index_command, scan_command, search_command
@@ -32,7 +33,7 @@ def demo_command(
 # %% ../nbs/11_cli.ipynb #a8a107b1
 COMMANDS: dict[str, Callable] = command_table(
     demo_command, scan_command, index_command, search_command, cluster_command, prior_command, train_command,
-    sample_command, evaluate_command, convert_command)
+    sweep_command, sample_command, evaluate_command, convert_command)
 
 # %% ../nbs/11_cli.ipynb #74df9fa4
 def main(

@@ -163,6 +163,7 @@ class TrainerConfig:
     accelerator: str = "auto" # `auto`, `cpu` or `gpu`
     devices: int = 1 # processes, each with its own batches
     strategy: str = "auto" # Lightning's name of how they work together, e.g. `ddp`, `fsdp`
+    compile: bool = False # the UNet as compiled code (torch.compile): the first step takes long, the others less
     every_n_train_steps: int = 100 # steps between checkpoints
     cache: str | None = "cache" # folder for the VAE's moments, inside the run folder or, absolute, anywhere; None keeps none
     logger: str | list[str] = "csv" # `tensorboard`, `wandb`, or several; the CSV file is always written
@@ -172,6 +173,7 @@ class TrainerConfig:
         for key in ("max_steps", "accumulate_grad_batches", "every_n_train_steps", "devices"):
             check_number(self, key, 1, whole=True)
         check_number(self, "gradient_clip_val", 0)
+        check_choice(self, "compile", (True, False))
         check_choice(self, "precision", ("32-true", "bf16-mixed", "16-mixed"))
         check_choice(self, "accelerator", ("auto", "cpu", "gpu"))
         if not (self.cache is None or isinstance(self.cache, str) and self.cache):

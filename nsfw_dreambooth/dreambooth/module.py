@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TrainingError', 'choose_weights', 'train_token', 'optimizer_class', 'make_optimizer', 'make_schedule',
-           'DreamBoothModule', 'text_states', 'predict', 'batch_losses', 'plain_attention', 'ProgressBar',
+           'DreamBoothModule', 'text_states', 'predict', 'batch_losses', 'plain_attention', 'compiled', 'ProgressBar',
            'quiet_lightning']
 
 # %% ../../nbs/dreambooth/07_module.ipynb #6d916169
@@ -240,6 +240,24 @@ def plain_attention(
         yield
     finally:
         if wanted: unet.set_attn_processor(before)
+
+# %% ../../nbs/dreambooth/07_module.ipynb #7c000002
+@contextmanager
+def compiled(
+    unet: UNet2DConditionModel, # changed within the block
+    wanted: bool, # False changes nothing
+) -> Iterator[None]:
+    "The UNet as compiled code; raises `TrainingError` where this machine cannot compile it."
+    if wanted: unet.compile()
+    try:
+        yield
+    except RuntimeError as error:
+        if not (wanted and isinstance(error, torch._dynamo.exc.TorchDynamoException)): raise
+        reason = " ".join(str(error).split())[:150]
+        raise TrainingError(f"the UNet cannot be compiled here ({reason}): install a C++ compiler such as g++, on a GPU triton, "
+                            "or set trainer.compile to False") from error
+    finally:
+        if wanted: unet._compiled_call_impl = None # what `compile` has set
 
 # %% ../../nbs/dreambooth/07_module.ipynb #6e740a97
 class ProgressBar(pl.Callback):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_history', 'Run', 'prepare_folder', 'await_lead', 'run_identity', 'make_loggers', 'named_callback',
            'make_trainer', 'screen_subject', 'cache_folder', 'frozen_base', 'class_samples', 'make_dataset', 'fit',
-           'finish', 'train_dreambooth']
+           'finish', 'save_run', 'train_dreambooth']
 
 # %% ../../nbs/dreambooth/11_train.ipynb #b04d6ba0
 import csv
@@ -39,6 +39,7 @@ from nsfw_dreambooth.dreambooth.module import (
     DreamBoothModule,
     ProgressBar,
     TrainingError,
+    compiled,
     plain_attention,
     quiet_lightning,
 )
@@ -293,28 +294,34 @@ def fit(
         start = step*together*config.trainer.accumulate_grad_batches*trainer.world_size
         loader = DataLoader(data, batch_size=None, sampler=StepSampler(start, together, trainer.global_rank, trainer.world_size))
         on_cpu = trainer.strategy.root_device.type == "cpu"
-        with plain_attention(module.unet, on_cpu and "bf16" in config.trainer.precision):
+        with plain_attention(module.unet, on_cpu and "bf16" in config.trainer.precision), compiled(module.unet, config.trainer.compile):
             trainer.fit(module, loader, ckpt_path=path, weights_only=True)
 
 # %% ../../nbs/dreambooth/11_train.ipynb #8496bab4
 def finish(
     diffusion: Diffusion, # as the trainer left it
     config: DreamBoothConfig,
-    folder: Path | None, # the run folder; gets `model/`, `lora/` if adapters were trained, and `token.safetensors` if a token was
-                         # added; None saves nothing
 ) -> Diffusion: # itself: plain weights on the CPU, a scheduler that samples as was trained
     "Make of what was trained a model that anything of diffusers can open."
     diffusion.to("cpu")
-    if has_lora(diffusion.unet):
-        if folder: save_lora(diffusion, folder/"lora")
-        merge_lora(diffusion)
+    if has_lora(diffusion.unet): merge_lora(diffusion)
     if config.method.zero_terminal_snr:
         diffusion.scheduler = DDIMScheduler.from_config(diffusion.scheduler.config, rescale_betas_zero_snr=True,
                                                         timestep_spacing="trailing")
-    if config.method.new_token and folder: save_token(diffusion, folder/"token.safetensors", config.subject.identifier)
     for network in diffusion.networks.values():
         network.eval().requires_grad_(True).zero_grad(set_to_none=True)
-    if folder: diffusion.save_pretrained(folder/"model")
+    return diffusion
+
+# %% ../../nbs/dreambooth/11_train.ipynb #8496bab5
+def save_run(
+    diffusion: Diffusion, # as the trainer left it
+    config: DreamBoothConfig,
+    folder: Path, # gets `model/`, `lora/` if adapters were trained, and `token.safetensors` if a token was added
+) -> Diffusion: # itself, finished
+    "Write what was learned: adapters and token by themselves, and the whole model."
+    if has_lora(diffusion.unet): save_lora(diffusion, folder/"lora")
+    if config.method.new_token: save_token(diffusion, folder/"token.safetensors", config.subject.identifier)
+    finish(diffusion, config).save_pretrained(folder/"model")
     return diffusion
 
 # %% ../../nbs/dreambooth/11_train.ipynb #dda6282d
@@ -352,4 +359,4 @@ def train_dreambooth(
         callbacks = [Monitor(diffusion, subject, held_out, config.validation, folder, guard, config.prior.weight, encoder), *callbacks]
     fit(module, data, config, folder, checkpoint, progress, callbacks)
     if module.table is not None: module.table.close() # all rows may learn again in what is made of the run
-    return Run(folder, finish(diffusion, config, folder if lead else None), subject, config)
+    return Run(folder, save_run(diffusion, config, folder) if lead else finish(diffusion, config), subject, config)
