@@ -65,7 +65,7 @@ def train_command(
         raise usage_error("no subject: give --subject.images FOLDER and --subject.noun NOUN, or --config FILE")
     config.guard.model, judge = choose_guard(config.guard.model, config.guard.threshold, config.model)
     run = train_dreambooth(Diffusion.from_pretrained(config.model),
-                           Subject(words.images, words.noun, words.identifier, words.captions, words.templates), config,
+                           Subject(words.images, words.noun, words.identifier, words.captions, words.templates, words.masks), config,
                            guard=judge, out=out, resume=resume)
     loss = float(run.history["loss"][-1])
     say({"steps": config.trainer.max_steps, "loss": loss, "guard": judge and judge.counts, "out": out},

@@ -60,6 +60,7 @@ class SubjectConfig:
     identifier: str = "sks" # a rare word that shall mean it
     captions: list[str] | str | None = None # one a picture, or a folder with `name.txt` beside each picture or a `metadata.jsonl`
     templates: list[str] | None = None # prompts with {subject}, one drawn each time; None: "a photo of a {subject}"
+    masks: str | None = None # folder with `name.png` for each picture, white where it counts in the loss; None: everything does
 
 # %% ../../nbs/dreambooth/03_config.ipynb #0282223d
 @dataclass

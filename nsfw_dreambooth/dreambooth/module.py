@@ -187,7 +187,7 @@ def predict(
 # %% ../../nbs/dreambooth/07_module.ipynb #705df06d
 def batch_losses(
     module: DreamBoothModule,
-    batch: dict[str, Tensor], # latents, noise [b, c, h, w], t, is_prior [b], tokens [b, length]
+    batch: dict[str, Tensor], # latents, noise [b, c, h, w], t, is_prior [b], tokens [b, length], perhaps mask [b, 1, h, w]
 ) -> Losses:
     "The DreamBooth loss of a batch: text states, noisy latents, prediction, comparison."
     latents, noise, t, is_prior = batch["latents"], batch["noise"], batch["t"], batch["is_prior"]
@@ -199,7 +199,7 @@ def batch_losses(
             target[is_prior] = predict(module, x_t[is_prior], t[is_prior], batch["tokens"][is_prior]).to(target.dtype)
     prediction = predict(module, x_t, t, batch["tokens"])
     weights = None if module.method.snr_gamma is None else min_snr_weights(module.schedule, t, module.method.snr_gamma)
-    return dreambooth_loss(prediction, target, is_prior, module.prior.weight, weights)
+    return dreambooth_loss(prediction, target, is_prior, module.prior.weight, weights, batch.get("mask"))
 
 # %% ../../nbs/dreambooth/07_module.ipynb #623f8cf8
 @contextmanager

@@ -65,7 +65,7 @@ def read_history(
 @dataclass(eq=False)
 class Run:
     "A finished training."
-    folder: Path # config.yaml, subject/, prior/, checkpoints/, logs/, model/
+    folder: Path # config.yaml, subject/, masks/, prior/, checkpoints/, logs/, model/
     diffusion: Diffusion # the trained model, on the CPU
     subject: Subject # what was trained
     config: DreamBoothConfig # how
@@ -81,13 +81,14 @@ class Run:
             raise TrainingError(f"{folder} holds no finished run: train into it, or go on with resume=True")
         config = DreamBoothConfig.load(folder/"config.yaml")
         words = config.subject
-        subject = Subject(folder/"subject", words.noun, words.identifier, words.captions, words.templates)
+        masks = folder/"masks" if words.masks else None
+        subject = Subject(folder/"subject", words.noun, words.identifier, words.captions, words.templates, masks)
         return cls(folder, Diffusion.from_pretrained(folder/"model"), subject, config)
 
 # %% ../../nbs/dreambooth/11_train.ipynb #b79b6170
 def prepare_folder(
     out: str | Path | None, # where the run shall lie; None: a new folder in the system's place for temporary files
-    subject: Subject, # its pictures are copied
+    subject: Subject, # its pictures are copied, and its masks
     config: DreamBoothConfig, # is written
     resume: bool, # False refuses a folder that holds a run
 ) -> Path: # the run folder
@@ -95,9 +96,9 @@ def prepare_folder(
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="dreambooth-"))
     if (folder/"config.yaml").exists() and not resume:
         raise TrainingError(f"{folder} holds a run: go on with it (resume=True), or choose another folder")
-    (folder/"subject").mkdir(parents=True, exist_ok=True)
-    for i, image in enumerate(subject.images):
-        Image.fromarray(image).save(folder/"subject"/f"{i:03d}.png")
+    for place, arrays in ((folder/"subject", subject.images), (folder/"masks", subject.masks or [])):
+        if arrays: place.mkdir(parents=True, exist_ok=True)
+        for i, array in enumerate(arrays): Image.fromarray(array).save(place/f"{i:03d}.png")
     config.save(folder/"config.yaml")
     return folder
 
@@ -245,7 +246,7 @@ def make_dataset(
     method, prior = config.method, class_samples(diffusion, subject, config, folder, guard, progress)
     if method.new_token: add_token(diffusion, subject.identifier, method.token_init or subject.noun, config.seed)
     return InstancePriorDataset(
-        encode_samples(diffusion, subject.images, subject.prompts, method.flip > 0), prior,
+        encode_samples(diffusion, subject.images, subject.prompts, method.flip > 0, subject.masks), prior,
         diffusion.scheduler.config.num_train_timesteps, method.batch_size, method.prior_batch_size, config.seed,
         method.flip, method.offset_noise, method.prior_step == "fused")
 
@@ -310,6 +311,7 @@ def train_dreambooth(
     config.model, words = base.model_id, config.subject
     words.noun, words.identifier = subject.noun, subject.identifier
     words.captions, words.templates = subject.captions, subject.templates
+    words.masks = (words.masks or "masks") if subject.masks else None
     identity = run_identity(base, subject, config)
     checkpoint = last_checkpoint(Path(out)/"checkpoints", identity) if resume and out is not None else (None, 0)
     lead = rank_zero_only.rank == 0
