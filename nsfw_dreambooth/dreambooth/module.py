@@ -10,7 +10,7 @@ __all__ = ['TrainingError', 'choose_weights', 'train_token', 'optimizer_class', 
 import inspect
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytorch_lightning as pl
@@ -58,13 +58,15 @@ def choose_weights(
 # %% ../../nbs/dreambooth/07_module.ipynb #9d7a0002
 def train_token(
     diffusion: Diffusion, # its tokenizer knows the token already
-    token: str,
+    tokens: str | Sequence[str], # one, or several
 ) -> KeptRows: # to be restored after each step
-    "Let a new token's row learn, and no other row; raises `TokenError` for a token that was never added."
-    if token not in new_tokens(diffusion.tokenizer): raise TokenError(f"token {token!r} is not in the model: call add_token first")
+    "Let the rows of new tokens learn, and no other row; raises `TokenError` for a token that was never added."
+    tokens = [tokens] if isinstance(tokens, str) else list(tokens)
+    for token in tokens:
+        if token not in new_tokens(diffusion.tokenizer): raise TokenError(f"token {token!r} is not in the model: call add_token first")
     table = diffusion.text_encoder.get_input_embeddings()
     table.requires_grad_(True)
-    return only_rows(table, [diffusion.tokenizer.convert_tokens_to_ids(token)])
+    return only_rows(table, diffusion.tokenizer.convert_tokens_to_ids(tokens))
 
 
 # %% ../../nbs/dreambooth/07_module.ipynb #631b1ada
@@ -125,7 +127,7 @@ class DreamBoothModule(pl.LightningModule):
         self.method, self.optimizer_config, self.prior, self.identity = config.method, config.optimizer, config.prior, identity or {}
         choose_weights(diffusion, self.method)
         self.unet, self.text_encoder, self.seen, self.table = diffusion.unet, diffusion.text_encoder, [], None
-        if self.method.new_token: self.table = train_token(diffusion, config.subject.identifier)
+        if self.method.new_token: self.table = train_token(diffusion, [words.identifier for words in config.all_subjects])
         self.schedule = training_schedule(diffusion.scheduler, self.method.zero_terminal_snr)
         self.max_steps, self.precision = config.trainer.max_steps, config.trainer.precision
         self.halves = 2 if self.method.prior_step == "separate" and self.prior.wanted else 1

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TEMPLATE', 'SubjectError', 'article', 'put_in', 'read_captions', 'mask_files', 'middle_square', 'load_masks',
-           'Subject', 'expand', 'crop', 'shrink_mask', 'Samples', 'encode_samples', 'picture_size', 'pick',
-           'draw_sample', 'InstancePriorDataset', 'StepSampler']
+           'Subject', 'as_subjects', 'expand', 'crop', 'shrink_mask', 'Samples', 'encode_samples', 'picture_size',
+           'pick', 'draw_sample', 'draw_in_turn', 'InstancePriorDataset', 'StepSampler']
 
 # %% ../../nbs/dreambooth/00_subject.ipynb #3db5cb28
 import itertools
@@ -51,10 +51,11 @@ def article(
 def put_in(
     template: str, # a prompt with `{subject}`; one without it stays as it is
     name: str, # what to put there, e.g. "sks dog"
+    place: str = "{subject}", # where
 ) -> str: # the prompt
     "Put a name into a template, with the article that fits."
     def with_article(found): return f"{found[1]}{article(name)[1:]} {name}"
-    return re.sub(r"\b([Aa])n? \{subject\}", with_article, template).replace("{subject}", name)
+    return re.sub(rf"\b([Aa])n? {re.escape(place)}", with_article, template).replace(place, name)
 
 # %% ../../nbs/dreambooth/00_subject.ipynb #db9977b0
 def _check_caption(
@@ -185,13 +186,30 @@ class Subject:
 
     def prompt(self, template: str = TEMPLATE) -> str: return put_in(template, self.name)
 
+# %% ../../nbs/dreambooth/00_subject.ipynb #d3f404a7
+def as_subjects(
+    subject: Subject | Sequence[Subject],
+) -> list[Subject]: # at least one
+    "One subject or several, as a list; raises `SubjectError` where two have the same identifier."
+    subjects = [subject] if isinstance(subject, Subject) else list(subject)
+    if not subjects or not all(isinstance(one, Subject) for one in subjects):
+        raise SubjectError(f"subject is {str(subject)[:60]!r}: give a Subject, or a list of them")
+    words = [one.identifier.lower() for one in subjects]
+    twice = next((word for i, word in enumerate(words) if word in words[:i]), None)
+    if twice is not None: raise SubjectError(f"two subjects have the identifier {twice!r}: give each a word of its own")
+    return subjects
+
 # %% ../../nbs/dreambooth/00_subject.ipynb #29b6a6b3
 def expand(
     prompt: str, # e.g. "a photo of a {subject} on a red background"
-    subject: Subject,
+    subject: Subject | Sequence[Subject], # of several, `{subject}` and `{subject0}` are the first, `{subject1}` the second, and so on
 ) -> str: # e.g. "a photo of a sks dog on a red background"
-    "A prompt with the subject's name in its place."
-    return put_in(prompt, subject.name)
+    "A prompt with subjects' names in their places; raises `SubjectError` for a number that no subject has."
+    subjects = as_subjects(subject)
+    for i, one in enumerate(subjects): prompt = put_in(prompt, one.name, f"{{subject{i}}}")
+    if left := re.search(r"\{subject\d+\}", prompt):
+        raise SubjectError(f"{left[0]} in a prompt of {len(subjects)} subjects: use {{subject}}, or 0 to {len(subjects) - 1} behind it")
+    return put_in(prompt, subjects[0].name)
 
 # %% ../../nbs/dreambooth/00_subject.ipynb #6eefb22a
 def crop(
@@ -289,13 +307,25 @@ def draw_sample(
     return {"latents": latents, "noise": noise,
             "t": torch.randint(timesteps, (), generator=random("timestep")), "tokens": samples.tokens[i, prompt]} | mask
 
+# %% ../../nbs/dreambooth/00_subject.ipynb #65245902
+def draw_in_turn(
+    turns: Sequence[Samples], # of each subject
+    draw: int, # number of the draw over all of them, from 0
+    seed: int, # the run's seed
+    stream: str, # name of the half
+    **options, # further arguments of `draw_sample`
+) -> dict[str, Tensor]: # what `draw_sample` gives
+    "Draw `n` is of subject `n` modulo their number."
+    number, turn = divmod(draw, len(turns))
+    return draw_sample(turns[turn], number, seed, f"{stream}-{turn}" if turn else stream, **options)
+
 # %% ../../nbs/dreambooth/00_subject.ipynb #bbd92aca
 class InstancePriorDataset(Dataset):
     "Item `i` is the whole batch `i`: draws of the subject first, then of the class; or, not `fused`, every second item a half."
 
     def __init__(self,
-        instance: Samples, # the subject
-        prior: Samples | None, # its class; None trains without prior preservation
+        instance: Samples | Sequence[Samples], # the subject, or several that take turns
+        prior: Samples | Sequence[Samples] | None, # its class, or several that take turns; None trains without prior preservation
         timesteps: int = 1000, # steps of the noise schedule
         batch_size: int = 4, # draws of the subject in a batch
         prior_batch_size: int = 4, # draws of the class in a batch
@@ -304,11 +334,13 @@ class InstancePriorDataset(Dataset):
         offset_noise: float = 0., # deviation of a shift of each whole channel of the noise
         fused: bool = True, # both halves in one batch
     ):
-        if flip and min(len(half.mean[0]) for half in (instance, prior or instance)) < 2:
+        def listed(half): return [half] if isinstance(half, Samples) else list(half or [])
+        halves = [(listed(instance), batch_size, "instance"), (listed(prior), prior_batch_size, "prior")]
+        self.halves = [half for half in halves if half[0] and half[1] > 0]
+        every = [samples for half in self.halves for samples in half[0]]
+        if flip and min(len(samples.mean[0]) for samples in every) < 2:
             raise SubjectError(f"flip is {flip} but there is no mirrored view: encode the samples with mirror=True")
-        halves = [(instance, batch_size, "instance"), (prior, prior_batch_size, "prior")]
-        self.halves = [half for half in halves if half[0] is not None and half[1] > 0]
-        self.masked = any(half[0].mask is not None for half in self.halves)
+        self.masked = any(samples.mask is not None for samples in every)
         self.fused, self.draw = fused, {"seed": seed, "timesteps": timesteps, "flip": flip, "offset_noise": offset_noise}
 
     @property
@@ -317,9 +349,9 @@ class InstancePriorDataset(Dataset):
     def __getitem__(self, i: int) -> dict[str, Tensor]: # latents, noise [b, c, h, w], t, is_prior [b], tokens [b, n], mask [b, 1, h, w]
         step, part = divmod(i, self.batches_per_step)
         halves = self.halves if self.fused else self.halves[part:part + 1]
-        rows = [(draw_sample(samples, step*count + row, stream=stream, **self.draw), stream == "prior")
-                for samples, count, stream in halves for row in range(count)]
-        if self.masked: # all of a class picture counts
+        rows = [(draw_in_turn(turns, step*count + row, stream=stream, **self.draw), stream == "prior")
+                for turns, count, stream in halves for row in range(count)]
+        if self.masked: # all of a class picture counts, and of a subject's without masks
             for row, _ in rows: row.setdefault("mask", torch.ones_like(row["latents"][:1]))
         batch = {key: torch.stack([row[key] for row, _ in rows]) for key in rows[0][0]}
         return batch | {"is_prior": torch.tensor([is_prior for _, is_prior in rows])}
