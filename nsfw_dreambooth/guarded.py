@@ -193,11 +193,11 @@ def expanded(
     prompts: Sequence[str], # perhaps with `{subject}`
 ) -> list[str]: # as the model gets them
     "Put the subject's name into prompts; raises `GuardError` where there is no subject to put in."
-    subject = getattr(source, "subject", None)
+    subject = getattr(source, "subjects", None) or getattr(source, "subject", None)
     if subject is not None:
         from nsfw_dreambooth.dreambooth.subject import expand
         return [expand(prompt, subject) for prompt in prompts]
-    nameless = next((prompt for prompt in prompts if "{subject}" in prompt), None)
+    nameless = next((prompt for prompt in prompts if "{subject" in prompt), None)
     if nameless is not None:
         raise GuardError(f"prompt {nameless[:60]!r} has {{subject}}, but a base model has none: give a run, or a noun")
     return list(prompts)

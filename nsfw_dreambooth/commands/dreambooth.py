@@ -50,16 +50,15 @@ def config_comments() -> dict[str, str]: # name of a field, e.g. `trainer.max_st
 def prepare(
     guard: str | dict | None, # what --guard says
     **settings, # the fields of `DreamBoothConfig`
-) -> tuple: # the configuration, the `Subject`, the `Guard` or None
+) -> tuple: # the configuration, the subjects, the `Guard` or None
     "What a training needs, from options."
     from nsfw_dreambooth.dreambooth.config import DreamBoothConfig
-    from nsfw_dreambooth.dreambooth.subject import Subject
+    from nsfw_dreambooth.dreambooth.train import open_subject
     config = DreamBoothConfig(**settings, guard={"model": guard} if isinstance(guard, str) else guard)
-    words = config.subject
-    if not words.images or not words.noun:
+    if not all(words.images and words.noun for words in config.all_subjects):
         raise usage_error("no subject: give --subject.images FOLDER and --subject.noun NOUN, or --config FILE")
     config.guard.model, judge = choose_guard(config.guard.model, config.guard.threshold, config.model)
-    return config, Subject(words.images, words.noun, words.identifier, words.captions, words.templates), judge
+    return config, list(map(open_subject, config.all_subjects)), judge
 
 # %% ../../nbs/commands/02_dreambooth.ipynb #602235e2
 @takes_settings(config_comments, skip=["max_steps"]) # it is trainer.max_steps already
@@ -94,7 +93,7 @@ def open_source(
 # %% ../../nbs/commands/02_dreambooth.ipynb #fbc9b2ab
 def sample_command(
     run_dir: str, # a run folder, or a diffusion model: demo, a folder, owner/model
-    prompt: str, # {subject} stands for the run's subject
+    prompt: str, # {subject} stands for the run's subject; of several, {subject0}, {subject1} and so on for each
     *,
     out: str, # folder for the pictures and samples.json; those of an earlier call are replaced
     num_images: int = 4, # pictures
@@ -129,12 +128,16 @@ def evaluate_command(
     num_inference_steps: int = 20, # UNet evaluations a picture
     json: bool = False, # print JSON
 ) -> None:
-    "Measure a run: subject fidelity, prior drift, diversity, copying; cosines of embeddings."
+    "Measure a run: subject fidelity, prior drift, diversity, copying; cosines of embeddings. Of several subjects, each."
+    from dataclasses import replace
+
     from nsfw_dreambooth.dreambooth.evaluate import evaluate
     from nsfw_dreambooth.dreambooth.train import Run
     from nsfw_dreambooth.moderation.classifier import Classifier
-    measured = evaluate(Run.open(run_dir), encoder=Classifier.from_pretrained(model), num_images=num_images, seed=seed,
-                        guidance_scale=guidance_scale, num_inference_steps=num_inference_steps)
+    run, encoder = Run.open(run_dir), Classifier.from_pretrained(model)
+    found = {one.identifier: evaluate(replace(run, subject=one), encoder=encoder, num_images=num_images, seed=seed,
+                                      guidance_scale=guidance_scale, num_inference_steps=num_inference_steps) for one in run.subjects}
+    measured = {name if len(found) == 1 else f"{name}/{word}": value for word, one in found.items() for name, value in one.items()}
     def rounded(value): return "{:.3f} to {:.3f}".format(*value) if isinstance(value, tuple) else f"{value:.4g}"
     say(measured, "\n".join(f"{name:30} {rounded(value)}" for name, value in measured.items()), json)
 

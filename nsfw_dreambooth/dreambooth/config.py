@@ -9,6 +9,7 @@ __all__ = ['LOGGERS', 'GROUPS', 'ConfigError', 'check_number', 'check_choice', '
 # %% ../../nbs/dreambooth/03_config.ipynb #ff9876a8
 import difflib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import InitVar, asdict, dataclass, field, fields
 from pathlib import Path
@@ -60,6 +61,7 @@ class SubjectConfig:
     identifier: str = "sks" # a rare word that shall mean it
     captions: list[str] | str | None = None # one a picture, or a folder with `name.txt` beside each picture or a `metadata.jsonl`
     templates: list[str] | None = None # prompts with {subject}, one drawn each time; None: "a photo of a {subject}"
+    masks: str | None = None # folder with `name.png` for each picture, white where it counts in the loss; None: everything does
 
 # %% ../../nbs/dreambooth/03_config.ipynb #0282223d
 @dataclass
@@ -207,6 +209,8 @@ class ValidationConfig:
         if self.patience is not None: check_number(self, "patience", 1, whole=True)
         if (self.held_out or self.held_out_prior) and not self.every_n_steps:
             raise ConfigError("pictures are held out and nothing looks at them: set validation.every_n_steps, or hold out none")
+        if numbered := [prompt for prompt in self.prompts if re.search(r"\{subject\d", prompt)]:
+            raise ConfigError(f"validation prompt {numbered[0]!r} has a number: write {{subject}}, which is each subject in turn")
 
 # %% ../../nbs/dreambooth/03_config.ipynb #35dbc0af
 @dataclass
@@ -244,6 +248,7 @@ class DreamBoothConfig:
     "All of a run, in groups; raises `ConfigError` for what a run cannot have."
     model: str = "demo" # the base model; in Python it is an argument, and is noted here
     subject: SubjectConfig = field(default_factory=SubjectConfig)
+    subjects: list[SubjectConfig] = field(default_factory=list) # further subjects of the same run, each with an identifier of its own
     prior: PriorConfig = field(default_factory=PriorConfig)
     method: MethodConfig = field(default_factory=MethodConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -259,11 +264,18 @@ class DreamBoothConfig:
             values = asdict(value) if isinstance(value, kind) else {} if value is None else value
             if name == "trainer" and max_steps is not None: values = {**values, "max_steps": max_steps}
             setattr(self, name, build(kind, values, f"{name}."))
+        if not isinstance(self.subjects, (list, tuple)):
+            raise ConfigError(f"subjects is {self.subjects!r}: give a list of further subjects, each with keys like those of subject")
+        self.subjects = [build(SubjectConfig, asdict(one) if isinstance(one, SubjectConfig) else one, f"subjects[{i}].")
+                         for i, one in enumerate(self.subjects)]
         check_number(self, "seed", 0, 2**62, whole=True)
         if self.prior.mode == "teacher" and self.prior.wanted and not self.method.lora_rank:
             raise ConfigError("prior.mode is 'teacher' without LoRA: set method.lora_rank, or use prior.mode bank")
         if self.validation.held_out_prior and self.prior.mode != "bank":
             raise ConfigError(f"held_out_prior is for class pictures of a bank, prior.mode is {self.prior.mode!r}: leave it at 0")
+
+    @property
+    def all_subjects(self) -> list[SubjectConfig]: return [self.subject, *self.subjects]
 
     @classmethod
     def load(cls, path: str | Path) -> "DreamBoothConfig": # of a YAML file

@@ -6,12 +6,11 @@
 __all__ = ['Batches', 'DreamBoothData', 'LightningDreamBooth', 'finish_fit']
 
 # %% ../../nbs/dreambooth/18_lightning.ipynb #18000003
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import EMAWeightAveraging
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import Tensor
@@ -22,16 +21,16 @@ from .config import DreamBoothConfig, OptimizerConfig, TrainerConfig
 from .module import DreamBoothModule, TrainingError, plain_attention
 from .prior import GuardLike
 from .subject import InstancePriorDataset, StepSampler, Subject
-from .tokens import check_token
 from nsfw_dreambooth.dreambooth.train import (
     Run,
     await_lead,
+    check_run,
     finish,
     make_dataset,
     prepare_folder,
     run_identity,
     save_run,
-    screen_subject,
+    trainable_clone,
 )
 
 # %% ../../nbs/dreambooth/18_lightning.ipynb #18000006
@@ -51,7 +50,7 @@ class DreamBoothData(pl.LightningDataModule):
 
     def __init__(self,
         base: Diffusion, # is cloned, never changed
-        subject: Subject,
+        subject: Subject | Sequence[Subject], # one, or several that take turns
         config: DreamBoothConfig | None = None, # None: the defaults; its `trainer` and `validation` do not count here
         *,
         guard: GuardLike | None, # judges subject and class pictures; None must be written out
@@ -60,18 +59,11 @@ class DreamBoothData(pl.LightningDataModule):
         resume: bool = False, # `out` may hold a run already, to go on from one of its checkpoints
     ):
         super().__init__()
-        config = DreamBoothConfig(**vars(config or DreamBoothConfig()))
-        if config.method.new_token: check_token(base.tokenizer, subject.identifier)
-        screen_subject(guard, subject)
-        config.model, words = base.model_id, config.subject
-        words.noun, words.identifier = subject.noun, subject.identifier
-        words.captions, words.templates = subject.captions, subject.templates
+        config, subjects = check_run(base, subject, config, guard)
         lead = rank_zero_only.rank == 0
-        self.folder = prepare_folder(out, subject, config, resume) if lead else await_lead(out, config)
-        self.base, self.subject, self.config, self.diffusion = base, subject, config, base.clone()
-        if self.diffusion.dtype != torch.float32: self.diffusion.to(torch.float32)
-        if config.trainer.accelerator != "cpu" and torch.cuda.is_available(): self.diffusion.to("cuda")
-        self.dataset, _ = make_dataset(self.diffusion, subject, config, self.folder, guard, progress)
+        self.folder = prepare_folder(out, subjects, config, resume) if lead else await_lead(out, config)
+        self.base, self.subjects, self.config, self.diffusion = base, subjects, config, trainable_clone(base, config)
+        self.dataset, _ = make_dataset(self.diffusion, subjects, config, self.folder, guard, progress)
         self.diffusion.vae.to("cpu") # its work is done
 
     def train_dataloader(self) -> DataLoader:
@@ -101,7 +93,7 @@ class LightningDreamBooth(DreamBoothModule):
             max_steps=trainer.max_steps, precision=trainer.precision, devices=trainer.world_size, accumulate_grad_batches=batches,
             gradient_clip_val=trainer.gradient_clip_val or 0, callbacks=data.config.trainer.callbacks)
         self.max_steps, self.precision = trainer.max_steps, trainer.precision
-        self.identity = run_identity(data.base, data.subject, data.config)
+        self.identity = run_identity(data.base, data.subjects, data.config)
 
     def configure_callbacks(self) -> list[pl.Callback]:
         return [] if self.method.ema_decay is None else [EMAWeightAveraging(decay=self.method.ema_decay)]
@@ -129,4 +121,4 @@ def finish_fit(
     if module.table is not None: module.table.close()
     if lead: data.config.save(data.folder/"config.yaml")
     diffusion = save_run(data.diffusion, data.config, data.folder) if lead else finish(data.diffusion, data.config)
-    return Run(data.folder, diffusion, data.subject, data.config)
+    return Run(data.folder, diffusion, data.subjects[0], data.config, data.subjects)

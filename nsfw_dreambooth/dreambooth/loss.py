@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LossError', 'FlowSchedule', 'training_schedule', 'model_times', 'prediction_target', 'min_snr_weights', 'Losses',
-           'dreambooth_loss']
+           'masked_mean', 'dreambooth_loss']
 
 # %% ../../nbs/dreambooth/02_loss.ipynb #23ca007e
 from types import SimpleNamespace
@@ -93,6 +93,19 @@ class Losses(NamedTuple):
     instance: Tensor # [], error on the subject
     prior: Tensor # [], error on the class, before its weight; 0 without class pictures
 
+# %% ../../nbs/dreambooth/02_loss.ipynb #3fc9c578
+def masked_mean(
+    values: Tensor, # [b, c, h, w]
+    mask: Tensor, # [b, 1, h, w], 0 or more
+) -> Tensor: # [b]
+    "Weighted means; raises `LossError` for masks that do not fit or let nothing through."
+    if mask.shape != (len(values), 1, *values.shape[2:]):
+        raise LossError(f"mask {list(mask.shape)} for predictions {list(values.shape)}: give [b, 1, h, w]")
+    mask = mask.to(values).expand_as(values).flatten(1)
+    whole = mask.sum(1)
+    if not (whole > 0).all(): raise LossError("a mask is zero everywhere: give each sample something that counts")
+    return (mask*values.flatten(1)).sum(1)/whole
+
 # %% ../../nbs/dreambooth/02_loss.ipynb #1300e1bd
 def dreambooth_loss(
     prediction: Tensor, # [b, c, h, w]
@@ -100,12 +113,14 @@ def dreambooth_loss(
     is_prior: Tensor, # [b] bool, which samples are of the class
     prior_weight: float = 1., # lambda; 0 ignores the class
     weights: Tensor | None = None, # [b], e.g. of `min_snr_weights`; None: all 1
+    mask: Tensor | None = None, # [b, 1, h, w], 0 to 1, what of each sample counts; None: everything
 ) -> Losses:
     "mean(instance) + prior_weight * mean(prior), arXiv 2208.12242 eq. 2; raises `LossError` for an empty batch."
     if prediction.shape != target.shape:
         raise LossError(f"prediction {list(prediction.shape)} and target {list(target.shape)} differ in shape")
     if not len(is_prior): raise LossError("the batch is empty: give at least one sample")
-    errors = (prediction.float() - target.float()).square().flatten(1).mean(1) # [b]
+    squares = (prediction.float() - target.float()).square()
+    errors = squares.flatten(1).mean(1) if mask is None else masked_mean(squares, mask) # [b]
     if weights is not None:
         errors = errors*weights
     nothing = errors.sum()*0

@@ -11,7 +11,7 @@ __all__ = ['TrainingError', 'choose_weights', 'train_token', 'optimizer_class', 
 import inspect
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytorch_lightning as pl
@@ -59,13 +59,15 @@ def choose_weights(
 # %% ../../nbs/dreambooth/07_module.ipynb #9d7a0002
 def train_token(
     diffusion: Diffusion, # its tokenizer knows the token already
-    token: str,
+    tokens: str | Sequence[str], # one, or several
 ) -> KeptRows: # to be restored after each step
-    "Let a new token's row learn, and no other row; raises `TokenError` for a token that was never added."
-    if token not in new_tokens(diffusion.tokenizer): raise TokenError(f"token {token!r} is not in the model: call add_token first")
+    "Let the rows of new tokens learn, and no other row; raises `TokenError` for a token that was never added."
+    tokens = [tokens] if isinstance(tokens, str) else list(tokens)
+    for token in tokens:
+        if token not in new_tokens(diffusion.tokenizer): raise TokenError(f"token {token!r} is not in the model: call add_token first")
     table = diffusion.text_encoder.get_input_embeddings()
     table.requires_grad_(True)
-    return only_rows(table, [diffusion.tokenizer.convert_tokens_to_ids(token)])
+    return only_rows(table, diffusion.tokenizer.convert_tokens_to_ids(tokens))
 
 
 # %% ../../nbs/dreambooth/07_module.ipynb #631b1ada
@@ -127,7 +129,7 @@ class DreamBoothModule(pl.LightningModule):
         choose_weights(diffusion, self.method)
         self.unet, self.text_encoder, self.seen, self.table = diffusion.unet, diffusion.text_encoder, [], None
         self.states: dict | None = None # text states that were computed; None while they may change
-        if self.method.new_token: self.table = train_token(diffusion, config.subject.identifier)
+        if self.method.new_token: self.table = train_token(diffusion, [words.identifier for words in config.all_subjects])
         self.schedule = training_schedule(diffusion.scheduler, self.method.zero_terminal_snr)
         self.max_steps, self.precision = config.trainer.max_steps, config.trainer.precision
         self.halves = 2 if self.method.prior_step == "separate" and self.prior.wanted else 1
@@ -213,7 +215,7 @@ def predict(
 # %% ../../nbs/dreambooth/07_module.ipynb #705df06d
 def batch_losses(
     module: DreamBoothModule,
-    batch: dict[str, Tensor], # latents, noise [b, c, h, w], t, is_prior [b], tokens [b, length]
+    batch: dict[str, Tensor], # latents, noise [b, c, h, w], t, is_prior [b], tokens [b, length], perhaps mask [b, 1, h, w]
 ) -> Losses:
     "The DreamBooth loss of a batch: text states, noisy latents, prediction, comparison."
     latents, noise, t, is_prior = batch["latents"], batch["noise"], batch["t"], batch["is_prior"]
@@ -225,7 +227,7 @@ def batch_losses(
             target[is_prior] = predict(module, x_t[is_prior], t[is_prior], batch["tokens"][is_prior]).to(target.dtype)
     prediction = predict(module, x_t, t, batch["tokens"])
     weights = None if module.method.snr_gamma is None else min_snr_weights(module.schedule, t, module.method.snr_gamma)
-    return dreambooth_loss(prediction, target, is_prior, module.prior.weight, weights)
+    return dreambooth_loss(prediction, target, is_prior, module.prior.weight, weights, batch.get("mask"))
 
 # %% ../../nbs/dreambooth/07_module.ipynb #623f8cf8
 @contextmanager

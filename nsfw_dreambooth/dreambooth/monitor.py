@@ -6,6 +6,7 @@
 __all__ = ['FAR', 'fixed_losses', 'check_held_out', 'hold_out', 'guarded_sheet', 'Monitor']
 
 # %% ../../nbs/dreambooth/10_monitor.ipynb #87d1a8fb
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +25,7 @@ from .config import ValidationConfig
 from .evaluate import Encoder, class_diversity, embed_with, subject_similarity
 from .module import DreamBoothModule
 from .prior import GuardLike, screen
-from .subject import InstancePriorDataset, Samples, Subject, SubjectError, put_in
+from .subject import InstancePriorDataset, Samples, Subject, SubjectError, as_subjects, put_in
 
 # %% ../../nbs/dreambooth/10_monitor.ipynb #55c81715
 FAR = 10**9 # number of the first step whose draws are kept for this
@@ -91,7 +92,7 @@ class Monitor(pl.Callback):
 
     def __init__(self,
         diffusion: Diffusion, # in training
-        subject: Subject,
+        subject: Subject | Sequence[Subject], # of several, each is drawn and measured, and so is each noun
         data: InstancePriorDataset,
         config: ValidationConfig,
         folder: Path, # the run folder; gets `samples/` and `checkpoints/best.ckpt`
@@ -99,7 +100,7 @@ class Monitor(pl.Callback):
         prior_weight: float = 1., # of the class in `val_loss`
         encoder: Encoder | None = None, # from pictures to embeddings; None leaves likeness and diversity out
     ):
-        self.diffusion, self.subject, self.data, self.config, self.guard = diffusion, subject, data, config, guard
+        self.diffusion, self.subjects, self.data, self.config, self.guard = diffusion, as_subjects(subject), data, config, guard
         self.folder, self.prior_weight, self.encoder = Path(folder), prior_weight, encoder
         self.best, self.waited, self.step = float("inf"), 0, 0
 
@@ -114,19 +115,24 @@ class Monitor(pl.Callback):
         found = fixed_losses(module, self.data, config.batches)
         found["val_loss"] = found["val_loss_instance"] + self.prior_weight*found["val_loss_prior"]
         if config.num_images:
-            names = (self.subject.name, self.subject.noun)
+            names = [one.name for one in self.subjects] + list(dict.fromkeys(one.noun for one in self.subjects))
             prompts = [put_in(prompt, name) for name in names for prompt in config.prompts]
             rows = guarded_sheet(self.diffusion, prompts, config, self.guard, self.folder/"samples"/f"step-{step:06d}.png")
-            own, others = (sum(half, []) for half in (rows[:len(rows)//2], rows[len(rows)//2:]))
-            if self.encoder is not None: found |= self.likeness(own, others)
+            each = len(config.prompts)
+            drawn = {name: sum(rows[i*each:(i + 1)*each], []) for i, name in enumerate(names)}
+            if self.encoder is not None: found |= self.likeness(drawn)
         for network, mode in zip(networks, modes, strict=True): network.train(mode)
         return found
 
-    def likeness(self, own: list[np.ndarray], others: list[np.ndarray]) -> dict[str, float]:
-        found = {}
-        real = embed_with(self.encoder, self.subject.images)
-        if own: found["subject_similarity"] = subject_similarity(embed_with(self.encoder, own), real)
-        if len(others) > 1: found["class_diversity"] = class_diversity(embed_with(self.encoder, others))
+    def likeness(self, drawn: dict[str, list[np.ndarray]]) -> dict[str, float]: # means; of several, `subject_similarity/IDENTIFIER` too
+        def embedded(images): return embed_with(self.encoder, images)
+        likes = {f"subject_similarity/{one.identifier}": subject_similarity(embedded(drawn[one.name]), embedded(one.images))
+                 for one in self.subjects if drawn[one.name]}
+        nouns = {one.noun for one in self.subjects}
+        spreads = {f"class_diversity/{noun}": class_diversity(embedded(drawn[noun])) for noun in sorted(nouns) if len(drawn[noun]) > 1}
+        found = likes | spreads if len(self.subjects) > 1 else {}
+        if len(likes) == len(self.subjects): found["subject_similarity"] = float(np.mean(list(likes.values())))
+        if len(spreads) == len(nouns): found["class_diversity"] = float(np.mean(list(spreads.values())))
         return found
 
     def on_train_start(self, trainer: pl.Trainer, module: DreamBoothModule) -> None:

@@ -11,7 +11,7 @@ import csv
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
 from pathlib import Path
@@ -178,7 +178,7 @@ def save_sweep(
 # %% ../../nbs/dreambooth/16_sweep.ipynb #5a1c000a
 def run_trial(
     base: Diffusion, # is never changed
-    subject: Subject,
+    subject: Subject | Sequence[Subject],
     config: DreamBoothConfig, # of this trial
     place: Path, # its run folder; goes on where an earlier call was stopped
     shared: Path | None, # the bank that all trials have in common; made by the first; None: each has its own
@@ -199,7 +199,7 @@ def run_trial(
 # %% ../../nbs/dreambooth/16_sweep.ipynb #5a1c000f
 def sweep_identity(
     base: Diffusion,
-    subject: Subject,
+    subject: Subject | Sequence[Subject],
     config: DreamBoothConfig, # what does not vary
     space: Space,
     measuring: Mapping[str, object], # arguments of `evaluate`
@@ -234,7 +234,7 @@ METRICS = ("subject_similarity", "prior_drift", "class_diversity", "copying_max"
 
 def sweep(
     base: Diffusion, # is never changed
-    subject: Subject,
+    subject: Subject | Sequence[Subject],
     config: DreamBoothConfig, # what does not vary
     space: Space,
     *,

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TokenError', 'new_tokens', 'check_token', 'append_row', 'add_token', 'save_token', 'KeptRows', 'only_rows',
-           'text_parts', 'learned_rows', 'merge_tokens']
+           'text_parts', 'file_rows', 'learned_rows', 'merge_tokens']
 
 # %% ../../nbs/dreambooth/05_tokens.ipynb #ea132f05
 import copy
@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -95,13 +96,14 @@ def add_token(
 def save_token(
     diffusion: Diffusion,
     path: str | Path, # a .safetensors file
-    token: str, # one that was added
-) -> Path: # the file
-    "Write one new token's row; raises `TokenError` for a token that was never added."
-    added = new_tokens(diffusion.tokenizer)
-    if token not in added: raise TokenError(f"token {token!r} is not among the new ones ({', '.join(added) or 'none'})")
-    row = diffusion.text_encoder.get_input_embeddings().weight[added[token]].detach().cpu().clone()
-    with atomic_path(path) as part: save_file({token: row}, part, {"format": "pt"})
+    tokens: str | Sequence[str], # one that was added, or several
+) -> Path: # the file, a row for each token
+    "Write new tokens' rows; raises `TokenError` for a token that was never added."
+    added, table, rows = new_tokens(diffusion.tokenizer), diffusion.text_encoder.get_input_embeddings().weight.detach(), {}
+    for token in [tokens] if isinstance(tokens, str) else tokens:
+        if token not in added: raise TokenError(f"token {token!r} is not among the new ones ({', '.join(added) or 'none'})")
+        rows[token] = table[added[token]].cpu().clone()
+    with atomic_path(path) as part: save_file(rows, part, {"format": "pt"})
     return Path(path)
 
 
@@ -161,12 +163,29 @@ def text_parts(
     tokenizer = CLIPTokenizer.from_pretrained(folder/"tokenizer", local_files_only=True)
     return tokenizer, open_part(CLIPTextModel, folder, "text_encoder"), Path(other).name
 
+# %% ../../nbs/dreambooth/05_tokens.ipynb #11cd6dbb
+def file_rows(
+    diffusion: Diffusion, # the model they are for
+    path: Path, # what `save_token` wrote
+) -> dict[str, Tensor]: # token -> its row [dim]
+    "Learned rows from a file; raises `TokenError` for one that cannot be read, or is for another model."
+    try:
+        rows = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise TokenError(f"{path.name} cannot be read ({' '.join(str(error).split())}): give a file of save_token") from error
+    width = diffusion.text_encoder.get_input_embeddings().embedding_dim
+    for token, row in rows.items():
+        if row.shape != (width,):
+            raise TokenError(f"token {token!r} in {path.name} has shape {list(row.shape)}, not [{width}]: give one learned on this base")
+    return rows
+
 # %% ../../nbs/dreambooth/05_tokens.ipynb #f16b6d8a
 def learned_rows(
     diffusion: Diffusion, # the base
-    other: object, # what `text_parts` takes
+    other: object, # what `text_parts` takes, or a file of `save_token`
 ) -> dict[str, Tensor]: # new token -> its row [dim]
     "What another run added to a table; raises `TokenError` where anything else of its text encoder differs."
+    if isinstance(other, (str, Path)) and Path(other).suffix == ".safetensors": return file_rows(diffusion, Path(other))
     tokenizer, encoder, name = text_parts(other)
     tokens = new_tokens(tokenizer)
     if not tokens:
@@ -186,7 +205,7 @@ def learned_rows(
 # %% ../../nbs/dreambooth/05_tokens.ipynb #a1ca04eb
 def merge_tokens(
     diffusion: Diffusion, # is changed in place
-    others: Sequence[object], # models, runs or their folders, each with new tokens
+    others: Sequence[object], # models, runs, their folders or files of `save_token`, each with new tokens
     rename: Mapping[str, str] | None = None, # token -> its name in the merged model
 ) -> dict[str, int]: # the tokens that came in, and their ids
     "Bring tokens that other runs learned into one model; raises `TokenError`, before any change, where names clash."
