@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ..diffusion.pipeline import Diffusion
 from .config import DreamBoothConfig, OptimizerConfig, TrainerConfig
-from .module import DreamBoothModule, TrainingError, plain_attention
+from .module import DreamBoothModule, TrainingError, channels_last, plain_attention
 from .prior import GuardLike
 from .subject import InstancePriorDataset, StepSampler, Subject
 from nsfw_dreambooth.dreambooth.train import (
@@ -100,7 +100,9 @@ class LightningDreamBooth(DreamBoothModule):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        self.borrowed.enter_context(plain_attention(self.unet, self.device.type == "cpu" and "bf16" in self.precision))
+        on_cpu = self.device.type == "cpu"
+        self.borrowed.enter_context(plain_attention(self.unet, on_cpu and "bf16" in self.precision))
+        self.borrowed.enter_context(channels_last(self.unet, on_cpu))
 
     def on_fit_end(self) -> None:
         super().on_fit_end()

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TrainingError', 'choose_weights', 'train_token', 'optimizer_class', 'make_optimizer', 'make_schedule',
-           'DreamBoothModule', 'text_states', 'predict', 'batch_losses', 'plain_attention', 'compiled', 'ProgressBar',
-           'quiet_lightning']
+           'DreamBoothModule', 'text_states', 'predict', 'batch_losses', 'plain_attention', 'channels_last',
+           'same_layout', 'compiled', 'ProgressBar', 'quiet_lightning']
 
 # %% ../../nbs/dreambooth/07_module.ipynb #6d916169
 import inspect
@@ -150,6 +150,9 @@ class DreamBoothModule(pl.LightningModule):
             self.text_encoder.requires_grad_(False)
             self.keep_states()
 
+    def on_train_start(self) -> None:
+        for optimizer in self.trainer.optimizers: same_layout(optimizer)
+
     def on_fit_end(self) -> None: self.states = None
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor: # [], the loss
@@ -242,6 +245,28 @@ def plain_attention(
         yield
     finally:
         if wanted: unet.set_attn_processor(before)
+
+# %% ../../nbs/dreambooth/07_module.ipynb #c1a50002
+@contextmanager
+def channels_last(
+    unet: UNet2DConditionModel, # changed within the block
+    wanted: bool, # False changes nothing
+) -> Iterator[None]:
+    "Weights of convolutions with their channels last."
+    if wanted: unet.to(memory_format=torch.channels_last)
+    try:
+        yield
+    finally:
+        if wanted: unet.to(memory_format=torch.contiguous_format)
+
+def same_layout(
+    optimizer: torch.optim.Optimizer, # its state is changed in place
+) -> None:
+    "Lay out an optimizer's moments as the weights are."
+    for p, state in optimizer.state.items():
+        for key, value in state.items():
+            if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
+                state[key] = torch.empty_like(p, dtype=value.dtype).copy_(value)
 
 # %% ../../nbs/dreambooth/07_module.ipynb #7c000002
 @contextmanager

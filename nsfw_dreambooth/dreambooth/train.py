@@ -40,6 +40,7 @@ from nsfw_dreambooth.dreambooth.module import (
     DreamBoothModule,
     ProgressBar,
     TrainingError,
+    channels_last,
     compiled,
     plain_attention,
     quiet_lightning,
@@ -373,7 +374,8 @@ def fit(
         start = step*together*config.trainer.accumulate_grad_batches*trainer.world_size
         loader = DataLoader(data, batch_size=None, sampler=StepSampler(start, together, trainer.global_rank, trainer.world_size))
         on_cpu = trainer.strategy.root_device.type == "cpu"
-        with plain_attention(module.unet, on_cpu and "bf16" in config.trainer.precision), compiled(module.unet, config.trainer.compile):
+        with (plain_attention(module.unet, on_cpu and "bf16" in config.trainer.precision), channels_last(module.unet, on_cpu),
+              compiled(module.unet, config.trainer.compile)):
             trainer.fit(module, loader, ckpt_path=path, weights_only=True)
 
 # %% ../../nbs/dreambooth/11_train.ipynb #8496bab4
