@@ -109,6 +109,9 @@ class MethodConfig:
     prior_batch_size: int = 4 # class pictures a step
     prior_step: str = "fused" # `separate`: two backward passes for half the activations, with the same gradients
     flip: float = 0.0 # probability of mirroring, 0 to 1; for things without a left and a right
+    crops: int = 0 # random squares of each subject picture, shown in turn with the middle one
+    crop_scale: float = 0.8 # least share of the shorter side that they keep
+    color_jitter: float = 0.0 # largest change of their brightness, contrast and saturation, 0 to 1
     snr_gamma: float | None = None # limit of min-SNR weights, 5 in the paper; None: no weights
     offset_noise: float = 0.0 # deviation of a shift of each noise channel, for very dark and bright pictures; often 0.1
     zero_terminal_snr: bool = False # end in pure noise (arXiv 2305.08891); for v-prediction
@@ -119,10 +122,11 @@ class MethodConfig:
         for key in ("train_unet", "train_text_encoder", "new_token", "dora", "zero_terminal_snr", "gradient_checkpointing"):
             check_choice(self, key, (True, False))
         check_choice(self, "prior_step", ("fused", "separate"))
-        for key, least in (("lora_rank", 0), ("batch_size", 1), ("prior_batch_size", 1)):
+        for key, least in (("lora_rank", 0), ("crops", 0), ("batch_size", 1), ("prior_batch_size", 1)):
             check_number(self, key, least, whole=True)
-        check_number(self, "flip", 0, 1)
-        check_number(self, "offset_noise", 0, 1)
+        for key in ("flip", "offset_noise", "crop_scale", "color_jitter"): check_number(self, key, 0, 1)
+        if self.color_jitter and not self.crops:
+            raise ConfigError(f"color_jitter is {self.color_jitter:g} and there are no crops to colour: set crops, e.g. to 4")
         for key, least, most in (("text_encoder_steps", 1, math.inf), ("lora_alpha", 1e-6, math.inf),
                                  ("snr_gamma", 1e-6, math.inf), ("ema_decay", 0, 1 - 1e-9)):
             if getattr(self, key) is not None: check_number(self, key, least, most, whole=key == "text_encoder_steps")

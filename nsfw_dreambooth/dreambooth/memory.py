@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['Configs', 'MemoryEstimateError', 'stable_diffusion_configs', 'model_configs', 'build_networks', 'LiveBytes',
-           'StepSizes', 'batch_sizes', 'state_bytes', 'optimizer_sizes', 'fill_with_fakes', 'step_sizes',
-           'MemoryEstimate', 'known_sizes', 'size_request', 'estimate_memory', 'estimate_sampling', 'plot_memory']
+           'StepSizes', 'batch_sizes', 'state_bytes', 'optimizer_sizes', 'fill_with_fakes', 'counted_module',
+           'step_sizes', 'MemoryEstimate', 'known_sizes', 'size_request', 'network_bytes', 'estimate_memory',
+           'estimate_sampling', 'plot_memory']
 
 # %% ../../nbs/dreambooth/12_memory.ipynb #68300edf
 import contextlib
@@ -183,6 +184,19 @@ def fill_with_fakes(
         for tensors in (part._parameters, part._buffers):
             for name, tensor in tensors.items(): tensors[name] = fake(tensor)
 
+# %% ../../nbs/dreambooth/12_memory.ipynb #12aa0001
+def counted_module(
+    configs: Configs,
+    config: DreamBoothConfig,
+) -> DreamBoothModule:
+    "What a step trains. There is no tokenizer here; a new token is the whole table, whose rows all get gradients and moments."
+    method, token = config.method, config.method.new_token
+    known = {"new_token": False, "train_text_encoder": method.train_text_encoder or not method.train_unet}
+    module = DreamBoothModule(build_networks(configs), DreamBoothConfig(**{**vars(config), "method": asdict(method) | known}))
+    if not method.train_text_encoder: module.text_encoder.requires_grad_(False)
+    if token: module.text_encoder.get_input_embeddings().requires_grad_(True)
+    return module
+
 # %% ../../nbs/dreambooth/12_memory.ipynb #7a74811c
 def step_sizes(
     configs: Configs,
@@ -191,7 +205,7 @@ def step_sizes(
     fake: bool = True, # False does it with real tensors, to check
 ) -> StepSizes:
     "Run one training step and count."
-    with torch.device("meta" if fake else "cpu"): module = DreamBoothModule(build_networks(configs), config)
+    with torch.device("meta" if fake else "cpu"): module = counted_module(configs, config)
     with FakeTensorMode(allow_non_fake_inputs=True) if fake else contextlib.nullcontext(), LiveBytes() as live:
         if fake: fill_with_fakes(module)
         weights = live.add_weights(module)
@@ -257,6 +271,15 @@ def size_request(
                 "trainer": {"precision": config.trainer.precision}}
     return json.dumps({"configs": configs, "config": relevant}, sort_keys=True, default=str)
 
+# %% ../../nbs/dreambooth/12_memory.ipynb #12aa0002
+def network_bytes(
+    configs: Configs,
+) -> int: # of the weights of UNet, text encoder and VAE in fp32
+    "How large a model is."
+    with torch.device("meta"):
+        model, vae = build_networks(configs), AutoencoderKL.from_config({k: v for k, v in configs["vae"].items() if k[0] != "_"})
+    return sum(4*p.numel() for part in (model.unet, model.text_encoder, vae) for p in part.parameters())
+
 # %% ../../nbs/dreambooth/12_memory.ipynb #8c17777b
 def estimate_memory(
     model: Diffusion | Configs | str | Path, # as `model_configs` takes it; nothing is loaded
@@ -265,8 +288,10 @@ def estimate_memory(
 ) -> MemoryEstimate: # of the training steps, on the device they run on
     "How much memory a run's training steps need; raises `MemoryEstimateError` for an unknown model."
     config = config or DreamBoothConfig()
-    sizes = known_sizes(size_request(model_configs(model), config), gpu)
+    configs = model_configs(model)
+    sizes = known_sizes(size_request(configs, config), gpu)
     ema = sizes.gradients if config.method.ema_decay is not None else 0
+    frozen = network_bytes(configs) if config.prior.wanted and config.prior.mode == "online" else 0 # the base that draws
     many = len(batch_sizes(config)) > 1
     others, gradients = (sizes.backward_others, sizes.gradients) if many else (
         sizes.backward_peak - sizes.backward_gradients, sizes.backward_gradients)
@@ -275,7 +300,7 @@ def estimate_memory(
                "backward": (gradients, min(others, sizes.activations), max(0, others - sizes.activations)),
                "optimizer": (sizes.gradients, 0, sizes.optimizer_peak)}
     moment, (gradients, activations, temporaries) = max(moments.items(), key=lambda pair: sum(pair[1]))
-    return MemoryEstimate(sizes.weights, gradients, sizes.state, ema, activations, temporaries, moment)
+    return MemoryEstimate(sizes.weights + frozen, gradients, sizes.state, ema, activations, temporaries, moment)
 
 # %% ../../nbs/dreambooth/12_memory.ipynb #95838a39
 def estimate_sampling(

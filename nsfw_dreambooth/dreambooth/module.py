@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['TrainingError', 'choose_weights', 'train_token', 'optimizer_class', 'make_optimizer', 'make_schedule',
            'DreamBoothModule', 'text_states', 'predict', 'batch_losses', 'plain_attention', 'channels_last',
-           'same_layout', 'compiled', 'ProgressBar', 'quiet_lightning']
+           'slow_bf16', 'same_layout', 'compiled', 'ProgressBar', 'quiet_lightning']
 
 # %% ../../nbs/dreambooth/07_module.ipynb #6d916169
 import inspect
 import logging
+import platform
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -258,6 +259,9 @@ def channels_last(
         yield
     finally:
         if wanted: unet.to(memory_format=torch.contiguous_format)
+
+def slow_bf16() -> bool: # an x86 CPU without bf16 instructions: a step takes five to twelve times as long as in fp32
+    return platform.machine() in ("x86_64", "AMD64") and not torch.cpu._is_avx512_bf16_supported()
 
 def same_layout(
     optimizer: torch.optim.Optimizer, # its state is changed in place

@@ -138,7 +138,7 @@ def savings(
         (Saving("method.gradient_checkpointing: true", "about a third more time, the same gradients"),
          when(always, method={"gradient_checkpointing": True})),
         (halving, halved), (halving, halved),
-        (Saving("trainer.precision: bf16-mixed", "three digits fewer in the activations"),
+        (Saving("trainer.precision: bf16-mixed", "three digits fewer in the activations; slow on a CPU without bf16"),
          when(lambda config: config.trainer.precision == "32-true", trainer={"precision": "bf16-mixed"})),
         (Saving("optimizer.name: AdamW8bit", "its moments rounded to 8 bits"),
          when(lambda config: gpu and config.optimizer.name == "AdamW", optimizer={"name": "AdamW8bit"})),

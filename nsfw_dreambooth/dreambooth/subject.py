@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TEMPLATE', 'SubjectError', 'article', 'put_in', 'read_captions', 'mask_files', 'middle_square', 'load_masks',
-           'Subject', 'as_subjects', 'expand', 'crop', 'shrink_mask', 'Samples', 'encode_samples', 'picture_size',
-           'pick', 'draw_sample', 'draw_in_turn', 'InstancePriorDataset', 'StepSampler']
+           'Subject', 'as_subjects', 'expand', 'crop', 'shrink_mask', 'vary', 'variants', 'Samples', 'encode_samples',
+           'picture_size', 'pick', 'draw_sample', 'draw_in_turn', 'InstancePriorDataset', 'StepSampler']
 
 # %% ../../nbs/dreambooth/00_subject.ipynb #3db5cb28
 import itertools
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageEnhance
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -232,16 +232,49 @@ def shrink_mask(
     share = overlap.clip(0)*size/len(square) # [size, side], each row sums to 1
     return torch.from_numpy(share@square@share.T).float()
 
+# %% ../../nbs/dreambooth/00_subject.ipynb #c70b0002
+def vary(
+    image: np.ndarray, # uint8 [h, w, 3]
+    mask: np.ndarray | None, # uint8 [h, w]
+    numbers: Sequence[float], # six, 0 to 1, that decide
+    scale: float = .8, # least share of the shorter side that is kept, 0 to 1
+    jitter: float = 0., # largest change of brightness, contrast and saturation, 0 to 1
+) -> tuple[np.ndarray, np.ndarray | None]: # a square of the picture, and of its mask
+    "A picture cut and coloured anew."
+    h, w = image.shape[:2]
+    side = max(1, round(min(h, w)*(scale + (1 - scale)*numbers[0])))
+    top, left = (round((length - side)*number) for length, number in zip((h, w), numbers[1:3], strict=True))
+    square = Image.fromarray(np.ascontiguousarray(image[top:top + side, left:left + side]))
+    for kind, number in zip((ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color), numbers[3:6], strict=True):
+        if jitter: square = kind(square).enhance(1 + jitter*(2*number - 1))
+    return np.asarray(square), None if mask is None else mask[top:top + side, left:left + side]
+
+def variants(
+    subject: Subject,
+    crops: int, # beside each picture itself
+    scale: float = .8, # as `vary` takes it
+    jitter: float = 0., # as `vary` takes it
+    seed: int = 0, # the run's seed
+) -> tuple[list[list[np.ndarray]], list[list[np.ndarray]] | None]: # of each picture itself and its crops; their masks, if there are
+    "All ways in which a subject's pictures are shown."
+    def numbers(i, k): return torch.rand(6, generator=generator(seed, "crop", i, k)).tolist()
+    masks = subject.masks or [None]*len(subject.images)
+    ways = [[(image, mask), *(vary(image, mask, numbers(i, k), scale, jitter) for k in range(crops))]
+            for i, (image, mask) in enumerate(zip(subject.images, masks, strict=True))]
+    images, masks = ([[way[part] for way in one] for one in ways] for part in (0, 1))
+    return images, masks if subject.masks else None
+
 # %% ../../nbs/dreambooth/00_subject.ipynb #d1bcd130
 @dataclass
 class Samples:
     "Pictures and prompts as the model takes them."
-    mean: Tensor # [n, views, c, h, w] float32, posterior means; view 0 as it is, view 1 mirrored
+    mean: Tensor # [n, views, c, h, w] float32, posterior means; the variants as they are, then all of them mirrored
     std: Tensor # [n, views, c, h, w] float32, posterior deviations
     tokens: Tensor # [n, prompts, length] int64; each draw takes one of them
     scaling: float = 1. # the VAE's `scaling_factor`
     shift: float = 0. # the VAE's `shift_factor`
     mask: Tensor | None = None # [n, views, 1, h, w] float32, 0 to 1, what counts in the loss; None: everything
+    variants: int = 1 # of each picture: itself, and crops of it
 
     def __len__(self) -> int: return len(self.mean)
 
@@ -250,24 +283,24 @@ class Samples:
 # %% ../../nbs/dreambooth/00_subject.ipynb #e7e027a6
 def encode_samples(
     diffusion: Diffusion, # its VAE and tokenizer are used
-    images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3] of any sizes
+    images: Sequence[np.ndarray] | Sequence[Sequence[np.ndarray]], # n uint8 [h, w, 3] of any sizes, or n lists of equally many variants
     prompts: Sequence[str] | Sequence[Sequence[str]], # n prompts, or n lists of equally many
-    mirror: bool = False, # compute the mirrored view as well
-    masks: Sequence[np.ndarray] | None = None, # n uint8 [h, w] of the pictures' sizes, white counts; None: everything does
+    mirror: bool = False, # compute mirrored views as well
+    masks: Sequence | None = None, # uint8 [h, w], as many as `images` and of their sizes, white counts; None: everything does
     cache: Path | None = None, # folder in which moments are kept; None keeps none
 ) -> Samples: # on the CPU
     "VAE moments and tokens of pictures, one picture at a time."
-    size, moments, encode = picture_size(diffusion), [], MomentCache(diffusion.vae, cache)
-    for image in images:
-        view = crop(image, size)
-        pixels = to_model_range(np.stack([view, view[:, ::-1]] if mirror else [view]))
-        moments.append(encode(pixels))
+    def listed(each): return [[one] if isinstance(one, (np.ndarray, str)) else list(one) for one in each]
+    size, moments, encode, images = picture_size(diffusion), [], MomentCache(diffusion.vae, cache), listed(images)
+    for ways in images:
+        views = [crop(image, size) for image in ways]
+        moments.append(encode(to_model_range(np.stack(views + [view[:, ::-1] for view in views if mirror]))))
     mean, std = torch.stack(moments, 1)
-    lists, vae = [[prompt] if isinstance(prompt, str) else list(prompt) for prompt in prompts], diffusion.vae.config
-    tokens = torch.stack([tokenize(diffusion.tokenizer, one) for one in lists])
-    mask = None if masks is None else torch.stack([shrink_mask(mask, mean.shape[-1]) for mask in masks])[:, None, None]
+    tokens, vae = torch.stack([tokenize(diffusion.tokenizer, one) for one in listed(prompts)]), diffusion.vae.config
+    mask = None if masks is None else torch.stack([
+        torch.stack([shrink_mask(mask, mean.shape[-1])[None] for mask in ways]) for ways in listed(masks)])
     if mirror and mask is not None: mask = torch.cat([mask, mask.flip(-1)], 1)
-    return Samples(mean, std, tokens, vae.scaling_factor, vae.shift_factor or 0., mask)
+    return Samples(mean, std, tokens, vae.scaling_factor, vae.shift_factor or 0., mask, len(images[0]))
 
 # %% ../../nbs/dreambooth/00_subject.ipynb #c3cc8709
 def picture_size(
@@ -301,7 +334,8 @@ def draw_sample(
     "One draw: a picture, its latents, a timestep and the noise."
     i = pick(draw, len(samples), seed, stream)
     def random(name): return generator(seed, f"{stream}-{name}", i, draw)
-    view = int(torch.rand(1, generator=random("flip")) < flip)
+    variant = int(torch.randint(samples.variants, (), generator=random("variant")))
+    view = variant + samples.variants*int(torch.rand(1, generator=random("flip")) < flip)
     latents = draw_latents(samples.mean[i, view], samples.std[i, view], samples.scaling, random("vae"), samples.shift)
     noise = torch.randn(latents.shape, generator=random("noise"))
     if offset_noise: noise += offset_noise*torch.randn(len(noise), 1, 1, generator=random("offset"))
@@ -341,7 +375,7 @@ class InstancePriorDataset(Dataset):
         halves = [(listed(instance), batch_size, "instance"), (listed(prior), prior_batch_size, "prior")]
         self.halves = [half for half in halves if half[0] and half[1] > 0]
         every = [samples for half in self.halves for samples in half[0]]
-        if flip and min(len(samples.mean[0]) for samples in every) < 2:
+        if flip and min(len(samples.mean[0])/samples.variants for samples in every) < 2:
             raise SubjectError(f"flip is {flip} but there is no mirrored view: encode the samples with mirror=True")
         self.masked = any(samples.mask is not None for samples in every)
         self.fused, self.draw = fused, {"seed": seed, "timesteps": timesteps, "flip": flip, "offset_noise": offset_noise}

@@ -14,6 +14,7 @@ import importlib
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,10 +45,19 @@ from nsfw_dreambooth.dreambooth.module import (
     compiled,
     plain_attention,
     quiet_lightning,
+    slow_bf16,
 )
 from .monitor import Monitor, check_held_out, hold_out
 from .prior import GuardLike, OnlinePrior, PriorError, make_prior, online_samples, open_bank, screen
-from .subject import InstancePriorDataset, Samples, StepSampler, Subject, as_subjects, encode_samples
+from nsfw_dreambooth.dreambooth.subject import (
+    InstancePriorDataset,
+    Samples,
+    StepSampler,
+    Subject,
+    as_subjects,
+    encode_samples,
+    variants,
+)
 from .tokens import add_token, check_token, save_token
 
 # %% ../../nbs/dreambooth/11_train.ipynb #60e63f50
@@ -199,6 +209,7 @@ def make_loggers(
         mode = os.environ.get("WANDB_MODE", "offline" if wandb.api.api_key is None else "online")
         (folder/"logs").mkdir(parents=True, exist_ok=True)
         loggers.append(WandbLogger(project="nsfw_dreambooth", save_dir=folder/"logs", mode=mode))
+        loggers[-1].experiment.log_artifact(str(folder/"config.yaml"), name="config", type="config")
     for logger in loggers[1:]: logger.log_hyperparams(settings)
     return loggers
 
@@ -347,8 +358,9 @@ def make_dataset(
     subjects, aside = as_subjects(subject), config.validation
     for one in subjects:
         if method.new_token: add_token(diffusion, one.identifier, method.token_init or one.noun, config.seed)
-    instance = [encode_samples(diffusion, one.images, one.prompts, method.flip > 0, one.masks, cache_folder(config, folder))
-                for one in subjects]
+    ways = [variants(one, method.crops, method.crop_scale, method.color_jitter, config.seed) for one in subjects]
+    instance = [encode_samples(diffusion, images, one.prompts, method.flip > 0, masks, cache_folder(config, folder))
+                for one, (images, masks) in zip(subjects, ways, strict=True)]
     taught = config.prior.mode == "teacher" # then the subject's pictures are the class's
     def parted(half, count): return zip(*[hold_out(one, count) for one in half], strict=True)
     priors = (None, None) if prior is None else parted(prior, aside.held_out if taught else aside.held_out_prior)
@@ -374,6 +386,8 @@ def fit(
         start = step*together*config.trainer.accumulate_grad_batches*trainer.world_size
         loader = DataLoader(data, batch_size=None, sampler=StepSampler(start, together, trainer.global_rank, trainer.world_size))
         on_cpu = trainer.strategy.root_device.type == "cpu"
+        if on_cpu and "bf16" in config.trainer.precision and slow_bf16():
+            warnings.warn("this CPU has no bf16 instructions and computes many times slower so: use precision 32-true", stacklevel=3)
         with (plain_attention(module.unet, on_cpu and "bf16" in config.trainer.precision), channels_last(module.unet, on_cpu),
               compiled(module.unet, config.trainer.compile)):
             trainer.fit(module, loader, ckpt_path=path, weights_only=True)
