@@ -194,7 +194,7 @@ def save_lora(
     tensors, notes, peft = {}, {}, require("peft.utils", "lora")
     for part, network in networks.items():
         stem = "text_encoder.text_model" if part == "text_encoder" and not hasattr(network, "text_model") else part
-        state, config = peft.get_peft_model_state_dict(network), network.peft_config["default"].to_dict()
+        state, config = peft.get_peft_model_state_dict(network, save_embedding_layers=False), network.peft_config["default"].to_dict()
         tail = ".weight" if part == "text_encoder" else "" # transformers looks for a DoRA's lengths under that name alone
         tensors |= {f"{stem}.{key}{tail if key.endswith('vector') else ''}": value.detach().cpu().contiguous().clone()
                     for key, value in state.items()}

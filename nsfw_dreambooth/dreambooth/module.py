@@ -20,6 +20,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from diffusers.optimization import SchedulerType, get_scheduler
+from pytorch_lightning.strategies import FSDPStrategy
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -172,10 +173,20 @@ class DreamBoothModule(pl.LightningModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         seen = torch.stack(self.seen).mean(0)*self.halves
         loss, instance, prior = self.trainer.strategy.reduce(seen, reduce_op="mean").unbind()
-        norms = torch.stack([p.grad.norm() for group in optimizer.param_groups for p in group["params"] if p.grad is not None])
-        self.log_dict({"loss": loss, "loss_instance": instance, "loss_prior": prior, "grad_norm": norms.norm(),
+        self.norm = torch.nn.utils.get_total_norm([p.grad for p in self.optimized(optimizer) if p.grad is not None])
+        self.log_dict({"loss": loss, "loss_instance": instance, "loss_prior": prior, "grad_norm": self.norm,
                        "learning_rate": optimizer.param_groups[0]["lr"], "step": float(self.global_step + 1)})
         self.seen.clear()
+
+    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, gradient_clip_val: float | None = None,
+                                    gradient_clip_algorithm: str | None = None) -> None:
+        if gradient_clip_algorithm not in (None, "norm") or isinstance(self.trainer.strategy, FSDPStrategy):
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val and self.norm > gradient_clip_val: # the norm is known, and most steps need no clipping
+            torch.nn.utils.clip_grads_with_norm_(self.optimized(optimizer), gradient_clip_val, self.norm)
+
+    def optimized(self, optimizer: torch.optim.Optimizer) -> list[Tensor]:
+        return [p for group in optimizer.param_groups for p in group["params"]]
 
     def configure_optimizers(self) -> dict:
         rates, table = self.optimizer_config, [] if self.table is None else [self.table.weight]
