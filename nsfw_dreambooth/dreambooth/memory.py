@@ -22,7 +22,7 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from huggingface_hub import snapshot_download
 from matplotlib.axes import Axes
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -166,7 +166,10 @@ def optimizer_sizes(
     many = {"foreach": True} if gpu and not fused and config.optimizer.name == "AdamW" else {} # torch's choice on a GPU
     settings = replace(config.optimizer, options={**many, **options})
     optimizer, before = make_optimizer([{"params": parameters, "lr": 1e-6}], settings, fused), live.mark()
-    optimizer.step()
+    try:
+        optimizer.step()
+    except DataDependentOutputException as error: # it decides by values, and these tensors have none
+        raise MemoryEstimateError(f"optimizer {config.optimizer.name} cannot be counted: estimate with SGD or AdamW") from error
     return state_bytes(optimizer), max(0, live.peak - before - state_bytes(optimizer))
 
 # %% ../../nbs/dreambooth/12_memory.ipynb #87d376cb
