@@ -271,7 +271,7 @@ def channels_last(
     finally:
         if wanted: unet.to(memory_format=torch.contiguous_format)
 
-def slow_bf16() -> bool: # an x86 CPU without bf16 instructions: a step takes five to twelve times as long as in fp32
+def slow_bf16() -> bool: # an x86 CPU without bf16 instructions, which computes with it in many small steps
     return platform.machine() in ("x86_64", "AMD64") and not torch.cpu._is_avx512_bf16_supported()
 
 def same_layout(

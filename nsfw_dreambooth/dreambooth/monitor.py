@@ -7,7 +7,6 @@ __all__ = ['FAR', 'fixed_losses', 'check_held_out', 'hold_out', 'guarded_sheet',
 
 # %% ../../nbs/dreambooth/10_monitor.ipynb #87d1a8fb
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -17,7 +16,6 @@ import torch
 from PIL import Image
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
-from torch import Tensor
 
 from ..core.artifacts import write_atomic
 from ..core.plots import image_grid
@@ -64,9 +62,7 @@ def hold_out(
     "Part pictures that train from pictures that never do; raises `SubjectError` where none would train."
     if not count: return samples, samples
     kept = check_held_out(len(samples), count)
-    tensors = {field.name: value for field in fields(samples) if isinstance(value := getattr(samples, field.name), Tensor)}
-    parts = slice(None, kept), slice(kept, None)
-    return tuple(replace(samples, **{name: value[part] for name, value in tensors.items()}) for part in parts)
+    return samples.rows(slice(None, kept)), samples.rows(slice(kept, None))
 
 # %% ../../nbs/dreambooth/10_monitor.ipynb #4e128afb
 def guarded_sheet(

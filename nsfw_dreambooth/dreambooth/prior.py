@@ -13,14 +13,13 @@ import json
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..core.artifacts import GuardError, NSFWDreamBoothError, hash_json, sha256_file, write_atomic
@@ -344,9 +343,7 @@ class OnlineSamples(Samples):
     def at(self, draw: int) -> Samples: # of one picture
         number, i = divmod(draw, self.source.batch_size)
         if number not in self.last: self.last = {number: encode_batch(self.source, number, self.mean.shape[1] > 1)}
-        batch = self.last[number]
-        tensors = {one.name: value[i:i + 1] for one in fields(batch) if isinstance(value := getattr(batch, one.name), Tensor)}
-        return replace(batch, **tensors)
+        return self.last[number].rows(slice(i, i + 1))
 
 # %% ../../nbs/dreambooth/01_prior.ipynb #9176e943
 def encode_batch(

@@ -13,7 +13,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -257,9 +257,13 @@ def variants(
     seed: int = 0, # the run's seed
 ) -> tuple[list[list[np.ndarray]], list[list[np.ndarray]] | None]: # of each picture itself and its crops; their masks, if there are
     "All ways in which a subject's pictures are shown."
-    def numbers(i, k): return torch.rand(6, generator=generator(seed, "crop", i, k)).tolist()
+    def cut(image, mask, i, k):
+        for step in range(k, k + 16*crops, crops): # a place where the mask is black teaches nothing: another one
+            found = vary(image, mask, torch.rand(6, generator=generator(seed, "crop", i, step)).tolist(), scale, jitter)
+            if mask is None or found[1].any(): return found
+        return image, mask
     masks = subject.masks or [None]*len(subject.images)
-    ways = [[(image, mask), *(vary(image, mask, numbers(i, k), scale, jitter) for k in range(crops))]
+    ways = [[(image, mask), *(cut(image, mask, i, k) for k in range(crops))]
             for i, (image, mask) in enumerate(zip(subject.images, masks, strict=True))]
     images, masks = ([[way[part] for way in one] for one in ways] for part in (0, 1))
     return images, masks if subject.masks else None
@@ -277,6 +281,10 @@ class Samples:
     variants: int = 1 # of each picture: itself, and crops of it
 
     def __len__(self) -> int: return len(self.mean)
+
+    def rows(self, part: slice): # the `Samples` of some of the pictures
+        tensors = {one.name: value for one in fields(self) if isinstance(value := getattr(self, one.name), Tensor)}
+        return replace(self, **{name: value[part] for name, value in tensors.items()})
 
     def at(self, draw: int): return self # the `Samples` that number `draw` picks from; where they are made on the way, its own
 
