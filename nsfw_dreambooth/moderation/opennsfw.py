@@ -31,6 +31,7 @@ class OpenNSFWBackend:
     labels = ["SFW", "NSFW"] # the order of its two outputs
     embedding_kind = "pooled"
     embedding_dim = 1024
+    min_side = None # its own preprocessing wants the whole picture
 
     def __init__(
         self,
