@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -35,11 +36,11 @@ def build(folder: Path) -> Path:
     return wheel
 
 
-def install(wheel: Path, folder: Path) -> Path:
-    "Make a clean environment with only the wheel, papermill and a kernel; its Python."
-    venv = folder / "venv"
+def install(wheel: Path, folder: Path, extras: str = "") -> Path:
+    "Make a clean environment with only the wheel, its named extras, papermill and a kernel; its Python."
+    venv = folder / f"venv-{extras or 'base'}"
     uv = next((str(u) for u in (BIN / "uv", shutil.which("uv")) if u and Path(u).exists()), None)
-    wanted = [wheel, "papermill", "ipykernel"]
+    wanted = [f"{wheel}[{extras}]" if extras else wheel, "papermill", "ipykernel"]
     if uv:
         sh(uv, "venv", "--quiet", "--python", sys.executable, venv)
         sh(uv, "pip", "install", "--quiet", "--python", venv / "bin/python", *wanted, timeout=900)
@@ -67,6 +68,12 @@ def import_wheel(python: Path, folder: Path, env: dict[str, str]) -> str:
     if ROOT in Path(file).parents or missing:
         raise CheckFailed(f"imported from {file}; missing names: {missing}")
     return f"version {version}"
+
+
+def extras_of(notebook: Path) -> str:
+    "The extras that a tutorial's `%pip install` names, e.g. `fast,serve`; the tutorial gets these and no others."
+    found = re.search(r"%pip install.*nsfw_dreambooth\[([\w,]+)\]", notebook.read_text(encoding="utf-8"))
+    return found[1] if found else ""
 
 
 def tutorial(notebook: Path, python: Path, folder: Path, env: dict[str, str]) -> list[Result]:
@@ -97,6 +104,17 @@ def check() -> Iterator[Result]:
         empty, env = folder / "empty", clean_environment(folder, python)
         empty.mkdir()
         yield from timed("wheel imported from a clean folder", lambda: import_wheel(python, empty, env))
+        pythons = {"": python}
+        tutorials = sorted(TUTORIALS.glob("*.ipynb"), key=lambda page: -page.stat().st_size)  # the long ones first
+        for extras in {extras_of(page) for page in tutorials} - {""}:
+            start = time.perf_counter()
+            pythons[extras] = install(wheel, folder, extras)
+            yield Result(f"wheel installed with [{extras}]", "passed", time.perf_counter() - start)
+
+        def run(page: Path) -> list[Result]:
+            chosen = pythons[extras_of(page)]
+            return tutorial(page, chosen, folder, clean_environment(folder, chosen))
+
         with ThreadPoolExecutor(2) as pool:
-            for results in pool.map(lambda n: tutorial(n, python, folder, env), sorted(TUTORIALS.glob("*.ipynb"))):
+            for results in pool.map(run, tutorials):
                 yield from results

@@ -167,6 +167,9 @@ def save_classifier(
     folder = Path(folder)
     timm.models.save_for_hf(model, str(folder), model_config={"label_names": list(labels)}, safe_serialization=True,
                             data_config=dict(data_config) if data_config else None)
+    config = json.loads((folder/"config.json").read_text())
+    config.get("model_args", {}).pop("num_classes", None) # said above them; twice would be too much for transformers
+    (folder/"config.json").write_text(json.dumps(config, indent=2))
     (folder/"model.safetensors").chmod((folder/"config.json").stat().st_mode) # safetensors leaves 0600
     return folder
 
