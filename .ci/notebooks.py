@@ -1,4 +1,4 @@
-"""Run the notebooks, each in a process of its own with a timeout, two at a time with one thread each.
+"""Run the notebooks, each in a process of its own with a timeout, two at a time with one thread each (see prefork.py).
 
 python .ci/notebooks.py [--flags "slow gpu"] [--save] [PATTERN ...]   runs those whose path holds a pattern
 """
@@ -6,14 +6,14 @@ python .ci/notebooks.py [--flags "slow gpu"] [--save] [PATTERN ...]   runs those
 import argparse
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
-from tally import BIN, ROOT, CheckFailed, Result, sh, summary
+from tally import BIN, ROOT, CheckFailed, Result, sh, summary, tail
 
 TIMEOUT, SLOW_TIMEOUT = 300, 7200  # seconds a notebook
 TUTORIALS = ROOT / "nbs" / "tutorials"  # these run from the wheel: see package.py
@@ -34,18 +34,13 @@ def find(patterns: list[str] = (), tutorials: bool = False) -> list[Path]:
     return [n for n in found if not patterns or any(pattern in str(n.relative_to(ROOT)) for pattern in patterns)]
 
 
-def run_one(notebook: Path, flags: str = "", save: bool = False) -> list[Result]:
-    "Run one notebook: one result for it, and one for every test that it said it skipped."
-    start, name = time.perf_counter(), str(notebook.relative_to(ROOT))
-    extra = ["--flags", flags] + (["--save"] if save else [])
-    timeout = SLOW_TIMEOUT if flags else TIMEOUT
-    try:
-        command = [sys.executable, ROOT / ".ci/run_notebook.py", notebook, *extra]
-        output = sh(*command, env=environment(flags), timeout=timeout)
-    except CheckFailed as error:
-        return [Result(name, "failed", time.perf_counter() - start, str(error))]
+def judged(notebook: Path, status: int, seconds: float, output: str) -> list[Result]:
+    "What a run says: one result for it, and one for every test that it said it skipped."
+    name = str(notebook.relative_to(ROOT))
+    if status:
+        reason = f"took longer than {seconds:.0f} s" if status == -signal.SIGKILL else f"exited with {status}"
+        return [Result(name, "failed", seconds, f"{reason}\n{tail(output)}")]
     done = json.loads(output.strip().splitlines()[-1])
-    seconds = time.perf_counter() - start
     if not done["run"] and not done["skipped"]:
         return []  # a page of text
     if not done["run"]:
@@ -54,12 +49,39 @@ def run_one(notebook: Path, flags: str = "", save: bool = False) -> list[Result]
     return [Result(name, "passed", seconds, note)] + [Result(name, "skipped", 0, note) for note in done["notes"]]
 
 
-def run_all(flags: str = "", workers: int = 2) -> Iterator[Result]:
+def run_many(notebooks: list[Path], flags: str = "", workers: int = 2) -> Iterator[Result]:
+    "Run notebooks in forked processes, several at a time; results as they end."
+    timeout = SLOW_TIMEOUT if flags else TIMEOUT
+    command = [sys.executable, ROOT / ".ci/prefork.py", workers, timeout, flags, *notebooks]
+    with subprocess.Popen(
+        [str(part) for part in command], cwd=ROOT, env={**os.environ, **environment(flags)}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, text=True,
+    ) as server:  # fmt: skip
+        left = set(notebooks)
+        for line in server.stdout:
+            done = json.loads(line)
+            notebook = Path(done.pop("notebook"))
+            left.remove(notebook)
+            yield from judged(notebook, **done)
+    for notebook in sorted(left):
+        yield Result(str(notebook.relative_to(ROOT)), "failed", 0, f"the process that runs notebooks ended with {server.returncode}")
+
+
+def save_one(notebook: Path, flags: str = "") -> list[Result]:
+    "Run one notebook in a fresh process and store its outputs."
+    command = [sys.executable, ROOT / ".ci/run_notebook.py", notebook, "--flags", flags, "--save"]
+    start, name = time.perf_counter(), str(notebook.relative_to(ROOT))
+    try:
+        output = sh(*command, env=environment(flags), timeout=SLOW_TIMEOUT if flags else TIMEOUT)
+    except CheckFailed as error:
+        return [Result(name, "failed", time.perf_counter() - start, str(error))]
+    return judged(notebook, 0, time.perf_counter() - start, output)
+
+
+def run_all(flags: str = "") -> Iterator[Result]:
     "Run all notebooks but the tutorials; they must leave no file behind."
     before = set(tree())
-    with ThreadPoolExecutor(workers) as pool:
-        for results in pool.map(partial(run_one, flags=flags), find()):
-            yield from results
+    yield from run_many(find(), flags)
     left = sorted(set(tree()) - before)
     note = "write into a temporary folder instead\n" + "\n".join(left[:20]) if left else ""
     yield Result("notebooks leave no files behind", "failed" if left else "passed", 0, note)
@@ -79,11 +101,11 @@ def main() -> int:
     parser.add_argument("--flags", default="")
     parser.add_argument("--save", action="store_true")
     arguments = parser.parse_args()
-    results = []
-    for notebook in find(arguments.patterns, tutorials=True):
-        for result in run_one(notebook, arguments.flags, arguments.save):
-            result.show()
-            results.append(result)
+    results, chosen = [], find(arguments.patterns, tutorials=True)
+    saved = (result for notebook in chosen for result in save_one(notebook, arguments.flags))
+    for result in saved if arguments.save else run_many(chosen, arguments.flags, workers=1):
+        result.show()
+        results.append(result)
     if arguments.save:
         sh(BIN / "nbdev_clean")
     line, well = summary(results)
