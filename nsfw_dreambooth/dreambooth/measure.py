@@ -24,10 +24,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from ..core.artifacts import demo_path
+from ..core.quiet import quiet_lightning
 from ..diffusion.pipeline import Diffusion, tiny_diffusion
 from .config import DreamBoothConfig
 from .memory import Configs, MemoryEstimateError, build_networks, model_configs
-from .module import DreamBoothModule, channels_last, plain_attention, quiet_lightning
+from .module import DreamBoothModule, channels_last, plain_attention
 from .subject import InstancePriorDataset, Samples, StepSampler
 
 # %% ../../nbs/dreambooth/13_measure.ipynb #5c30e91f

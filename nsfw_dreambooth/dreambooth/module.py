@@ -5,13 +5,11 @@
 # %% auto #0
 __all__ = ['TrainingError', 'choose_weights', 'train_token', 'optimizer_class', 'make_optimizer', 'make_schedule',
            'DreamBoothModule', 'text_states', 'predict', 'batch_losses', 'plain_attention', 'channels_last',
-           'slow_bf16', 'same_layout', 'compiled', 'ProgressBar', 'quiet_lightning']
+           'slow_bf16', 'same_layout', 'compiled', 'ProgressBar']
 
 # %% ../../nbs/dreambooth/07_module.ipynb #6d916169
 import inspect
-import logging
 import platform
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -314,18 +312,3 @@ class ProgressBar(pl.Callback):
 
     def teardown(self, trainer, module, stage):
         if hasattr(self, "bar"): self.bar.close()
-
-# %% ../../nbs/dreambooth/07_module.ipynb #93f128ee
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    "Keep Lightning's advice on loaders and devices out of a notebook; errors still come through."
-    talkers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
-    talkers += [logging.getLogger(f"{talker.name}.utilities.rank_zero") for talker in talkers]
-    levels = [talker.level for talker in talkers]
-    for talker in talkers: talker.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
-            yield
-    finally:
-        for talker, level in zip(talkers, levels, strict=True): talker.setLevel(level)

@@ -31,6 +31,7 @@ from torch.utils.data import DataLoader
 
 from ..core.artifacts import GuardError, hash_json, require
 from ..core.images import ImageSource, load_images
+from ..core.quiet import quiet_lightning
 from ..core.rng import seed_for
 from ..diffusion.pipeline import Diffusion
 from .checkpoints import Checkpoints, last_checkpoint
@@ -44,7 +45,6 @@ from nsfw_dreambooth.dreambooth.module import (
     channels_last,
     compiled,
     plain_attention,
-    quiet_lightning,
     slow_bf16,
 )
 from .monitor import Monitor, check_held_out, hold_out
