@@ -110,7 +110,8 @@ class LabelledPictures(Dataset):
     def __getitem__(self, place: int | tuple[int, int]) -> tuple[Tensor, int]: # number, or epoch and number -> float32 [3, s, s], label
         epoch, i = place if isinstance(place, tuple) else (0, place)
         image = load_image(self.sources[i], min_side=self.transform.min_side)
-        if not self.config.augment: return normalize(torch.from_numpy(self.transform(image))[None], self.transform)[0], self.labels[i]
+        if not self.config.augment:
+            return normalize(torch.from_numpy(self.transform(image).copy())[None], self.transform)[0], self.labels[i]
         state, seed = random.getstate(), seed_for(self.config.seed, "augment", i, epoch)
         with torch.random.fork_rng(devices=[]):
             random.seed(seed)
@@ -169,7 +170,8 @@ def probe_head(
     mean, std = features.mean(0), features.std(0) + 1e-6
     folds = int(min(5, np.bincount(labels).min()))
     if folds < 2: raise FinetuneError("a label has fewer than 2 training pictures: give more, or from_probe=False")
-    probe = LogisticRegressionCV(Cs=np.logspace(-4, 1, 8), cv=folds, max_iter=2000, scoring="neg_log_loss", use_legacy_attributes=False,
+    probe = LogisticRegressionCV(Cs=np.logspace(-4, 1, 8), cv=folds, max_iter=2000, scoring="neg_log_loss", l1_ratios=(0,),
+                                 use_legacy_attributes=False,
                                  class_weight="balanced" if balanced else None).fit((features - mean)/std, labels)
     weight, bias = probe.coef_/std, probe.intercept_
     if len(weight) == 1: weight, bias = np.concatenate([-weight, weight])/2, np.concatenate([-bias, bias])/2
