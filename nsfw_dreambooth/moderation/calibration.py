@@ -114,7 +114,7 @@ def plot_roc(
     ax.legend(frameon=False, fontsize=8, loc="lower right")
     return ax
 
-# %% ../../nbs/moderation/15_calibration.ipynb #67224e5b
+# %% ../../nbs/moderation/15_calibration.ipynb #6e3caca7
 def plot_precision_recall(
     p_unsafe: Sequence[float], # [n] scores
     unsafe: Sequence[bool], # [n] the truth
@@ -127,7 +127,7 @@ def plot_precision_recall(
     ax = new_figure(3.2, 3)[1][0, 0] if ax is None else ax
     precision, recall, _ = precision_recall_curve(truth, p)
     ax.plot(recall, precision, drawstyle="steps-post", label=f"{label} mean {average_precision_score(truth, p):.3f}".strip())
-    ax.set(xlabel="recall: share of the unsafe blocked", ylabel="precision: unsafe among the blocked", xlim=(0, 1), ylim=(0, 1.02))
+    ax.set(xlabel="recall: share of the unsafe blocked", ylabel="precision: unsafe in the blocked", xlim=(0, 1), ylim=(0, 1.02))
     ax.legend(frameon=False, fontsize=8, loc="lower left")
     return ax
 
@@ -149,7 +149,7 @@ def review_load(
     seen = prevalence*(1 - below[0]) + (1 - prevalence)*(1 - below[1])
     return np.stack([thresholds, 1e6*prevalence*below[0], 1e6*seen*seconds/(3600*hours)], 1)
 
-# %% ../../nbs/moderation/15_calibration.ipynb #3336a172
+# %% ../../nbs/moderation/15_calibration.ipynb #2f1bff47
 def plot_review_load(
     load: np.ndarray, # [t, 3] of `review_load`
     contract: ThresholdContract | None = None, # marked where given
@@ -162,6 +162,6 @@ def plot_review_load(
     if contract is not None:
         row = load[min(np.searchsorted(load[:, 0], contract.threshold), len(load) - 1)]
         ax.plot(*row[1:], "o", color="black", ms=4, label=f"contract: {row[2]:.0f} reviewers, {row[1]:,.0f} missed")
-    ax.set(xlabel="unsafe uploads missed, of a million", ylabel="reviewers, a million uploads a day", ylim=(0, None))
+    ax.set(xlabel="unsafe uploads missed, of a million", ylabel="reviewers for a million a day", ylim=(0, None))
     if label or contract is not None: ax.legend(frameon=False, fontsize=8)
     return ax
