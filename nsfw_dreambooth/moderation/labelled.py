@@ -82,7 +82,7 @@ def count_chunks(
     mean = first/total
     return total, counts, mean, second/total - np.outer(mean, mean)
 
-# %% ../../nbs/moderation/16_labelled.ipynb #2f11fd1d
+# %% ../../nbs/moderation/16_labelled.ipynb #ece1bd5e
 def fit_probe_chunks(
     chunks: Callable[[], Iterable], # gives pairs: embeddings [n, d], encoded labels (bool [n, m] or int [n]), again and again
     names: Sequence[str], # k labels, in the order of the outputs
@@ -116,7 +116,7 @@ def fit_probe_chunks(
         slope = slope/heft + strength*weight
         return value/heft + strength/2*(weight**2).sum(), np.r_[(slope @ round_).ravel(), slope_bias/heft]
     start = np.zeros(shape[0]*(shape[1] + 1))
-    end = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxfun": max_rounds, "gtol": 1e-5, "ftol": 1e-12})
+    end = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxfun": max_rounds, "gtol": 1e-4, "ftol": 1e-12})
     if not end.success: raise ProbeError(f"no optimum in {end.nfev} rounds ({end.message}): allow more, or a stronger penalty")
     weight, bias = end.x[:-shape[0]].reshape(shape) @ round_, end.x[-shape[0]:]
     return Probe(*as_layer(weight, bias, mean, scale, kind), list(names), kind, strength, model_hash, embedding_kind)
