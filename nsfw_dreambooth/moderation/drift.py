@@ -70,7 +70,7 @@ class DriftReport:
         return (f"{'ALARM' if self.alarm else 'no alarm'}: p = {self.p_value:.4g} (scores {self.p_scores:.4g}, embeddings "
                 f"{self.p_embeddings:.4g}), alarm from {self.alpha:g} down")
 
-# %% ../../nbs/moderation/14_drift.ipynb #3cbeba50
+# %% ../../nbs/moderation/14_drift.ipynb #e21bfaea
 def scored_rows(
     source, # `Scores`, a scores table, or the folder that `scan` wrote
     head: Head | None = None, # whose p(unsafe); None takes the scan's own
@@ -80,10 +80,7 @@ def scored_rows(
         from nsfw_dreambooth.moderation.scan import read_scores
         source = read_scores(source)
     held = read_embeddings(source)
-    if head is not None:
-        from nsfw_dreambooth.moderation.heads import check_backbone
-        check_backbone(head, held.model_hash, held.embedding_kind)
-        return head.p_unsafe(held.vectors), held
+    if head is not None: return head.p_unsafe(source), held
     if hasattr(source, "schema"):
         from nsfw_dreambooth.moderation.scan import about
         names, rows = about(source)["unsafe_labels"], source.filter(source["embedding"].is_valid())
@@ -94,7 +91,7 @@ def scored_rows(
     if not names: raise DriftError("no label of this scan names the unsafe class: give a head, or scan with unsafe_labels set")
     return np.sum(columns, 0), held
 
-# %% ../../nbs/moderation/14_drift.ipynb #5a2b745b
+# %% ../../nbs/moderation/14_drift.ipynb #ad18b457
 def detect_drift(
     reference, # `Scores`, a scores table or its folder: the uploads that a threshold was proved on
     new, # the same of today's
@@ -107,7 +104,8 @@ def detect_drift(
 ) -> DriftReport:
     "Compare a scan with the reference; raises `DriftError` for another model or too few rows."
     from scipy.stats import ks_2samp
-    if not 2/(permutations + 1) <= alpha < 1:
+    if not 0 < alpha < 1: raise DriftError(f"alpha is {alpha}: give a share between 0 and 1")
+    if alpha < 2/(permutations + 1):
         raise DriftError(f"alpha {alpha} cannot be reached with {permutations} permutations: take {int(np.ceil(2/alpha))} or more")
     (scores, old), (new_scores, today) = scored_rows(reference, head), scored_rows(new, head)
     for name in ("model_hash", "embedding_kind"):

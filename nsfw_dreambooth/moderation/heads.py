@@ -6,7 +6,7 @@
 __all__ = ['ABOUT_HEAD', 'HeadError', 'Head', 'check_backbone', 'head_from_probe', 'save_head', 'load_head', 'HeadBackend',
            'with_head', 'Policies', 'judge_all']
 
-# %% ../../nbs/moderation/12_heads.ipynb #ef2eef84
+# %% ../../nbs/moderation/12_heads.ipynb #b9cee994
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +16,14 @@ import numpy as np
 from ..core.artifacts import ArtifactError, NSFWDreamBoothError, hash_json, hash_state, load_bundle, save_bundle
 from ..core.images import ImageSource
 from .classifier import UNSAFE_NAMES, Backend, Classifier, Scores
+from .index import read_embeddings
 from .probe import Probe, to_probs
 
 # %% ../../nbs/moderation/12_heads.ipynb #5ec683bc
 class HeadError(NSFWDreamBoothError):
     "A head does not fit the model, or is no head."
 
-# %% ../../nbs/moderation/12_heads.ipynb #3b0d0048
+# %% ../../nbs/moderation/12_heads.ipynb #81281b80
 @dataclass(frozen=True, eq=False)
 class Head:
     "A policy: a linear layer on the embeddings of one model."
@@ -56,11 +57,10 @@ class Head:
     def probs(self, vectors: np.ndarray) -> np.ndarray: # unit rows [n, d] -> [n, k]
         return to_probs(vectors @ self.weight.T + self.bias, self.kind)
 
-    def p_unsafe(self, scores) -> np.ndarray: # `Scores` or unit rows [n, d] -> [n]
-        if hasattr(scores, "embeddings"):
-            check_backbone(self, scores.model_hash, scores.embedding_kind)
-            scores = scores.embeddings
-        columns = self.probs(scores)[:, [self.labels.index(name) for name in self.unsafe_labels]]
+    def p_unsafe(self, embeddings) -> np.ndarray: # `Scores`, a scores table or its folder, an array [n, d] -> [n]
+        held = read_embeddings(embeddings)
+        if held.model_hash: check_backbone(self, held.model_hash, held.embedding_kind)
+        columns = self.probs(held.vectors)[:, [self.labels.index(name) for name in self.unsafe_labels]]
         return columns.max(1) if self.kind == "multilabel" else columns.sum(1)
 
 # %% ../../nbs/moderation/12_heads.ipynb #56c0d68c
