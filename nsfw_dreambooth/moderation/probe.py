@@ -196,7 +196,7 @@ def cross_validate(
             said[s, judged] = probs
     return losses, said
 
-# %% ../../nbs/moderation/11_probe.ipynb #75517f1d
+# %% ../../nbs/moderation/11_probe.ipynb #4c43bb68
 def fit_probe(
     embeddings, # `Scores`, a scores table or its folder, or an array [n, d]
     labels: Sequence, # [n]: names, sets of names, or a matrix [n, k] with `label_names`
@@ -218,8 +218,9 @@ def fit_probe(
     each = class_weights(counts, len(encoded), names, kind, class_weight)
     weights = np.where(encoded, each[1], each[0]) if encoded.ndim == 2 else each[encoded]
     mean = held.vectors.mean(0, dtype=np.float64)
-    scale = float(np.sqrt((held.vectors.var(0, dtype=np.float64)).mean()))
-    rows = ((held.vectors - mean.astype(np.float32))/np.float32(scale))
+    scale = float(np.sqrt((1 - mean @ mean)/len(mean))) # root mean variance: the rows have length 1
+    rows = held.vectors - mean.astype(np.float32)
+    rows /= np.float32(scale)
     part, strengths = subsample(groups, len(rows), max_path_rows, seed), sorted(strengths, reverse=True)
     losses, said = np.full((len(strengths), folds), np.nan), None
     if len(strengths) > 1:
