@@ -106,7 +106,7 @@ class Promise:
     bound: float # with the contract's confidence the rate is at most this
     slice: str = "" # `column=value`; empty for all
 
-# %% ../../nbs/moderation/13_thresholds.ipynb #cf13426a
+# %% ../../nbs/moderation/13_thresholds.ipynb #fdfccad5
 @dataclass(frozen=True)
 class ThresholdContract:
     "A threshold, what it promises and of which model."
@@ -143,7 +143,7 @@ class ThresholdContract:
         kept = [f"{p.kind.replace('_', ' ')} rate at most {p.limit:g}" for p in self.promises if p.limit and not p.slice]
         ways = f"block from {self.block_from:.4g}"
         if self.block_from > self.threshold: ways = f"review from {self.threshold:.4g}, {ways}"
-        return f"{ways}: {' and '.join(kept)}, each with {self.confidence:.0%} confidence"
+        return f"{ways}: {' and '.join(kept)}{', each' if len(kept) > 1 else ''} with {self.confidence:.0%} confidence"
 
 # %% ../../nbs/moderation/13_thresholds.ipynb #234ec641
 def check_shares(**shares: float) -> None: # name -> value
