@@ -19,7 +19,9 @@ if TYPE_CHECKING:  # for editors and type checkers
     from .moderation.classifier import Classifier, Scores
     from .moderation.clusters import cluster, project
     from .moderation.index import Index
+    from .moderation.probe import fit_probe
     from .moderation.scan import scan
+    from .moderation.thresholds import choose_threshold
 
 _HOME = {  # public name -> the module that holds it
     "load_images": "core.images",
@@ -29,6 +31,8 @@ _HOME = {  # public name -> the module that holds it
     "Index": "moderation.index",
     "cluster": "moderation.clusters",
     "project": "moderation.clusters",
+    "fit_probe": "moderation.probe",
+    "choose_threshold": "moderation.thresholds",
     "Diffusion": "diffusion.pipeline",
     "Subject": "dreambooth.subject",
     "DreamBoothConfig": "dreambooth.train",
@@ -41,7 +45,7 @@ _HOME = {  # public name -> the module that holds it
 
 __all__ = [
     "Classifier", "Diffusion", "DreamBoothConfig", "Guard", "Index", "Scores", "Subject", "Verdict",
-    "cluster", "evaluate", "generate", "load_images", "project", "scan", "train_dreambooth",
+    "choose_threshold", "cluster", "evaluate", "fit_probe", "generate", "load_images", "project", "scan", "train_dreambooth",
 ]  # fmt: skip
 
 

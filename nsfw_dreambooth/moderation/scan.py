@@ -123,7 +123,8 @@ def scores_schema(
 ) -> pa.Schema: # the columns of every shard
     "The columns of a scores table."
     about = {"labels": clf.labels, "unsafe_labels": clf.unsafe_labels, "model_id": clf.model_id,
-             "model_hash": clf.model_hash, "embedding_kind": clf.backend.embedding_kind}
+             "model_hash": clf.model_hash, "embedding_kind": clf.backend.embedding_kind,
+             "head_hash": getattr(clf, "head_hash", "")}
     text = [(name, pa.string()) for name in ("id", "path", "sha256", "status", "error")]
     sizes = [("width", pa.int32()), ("height", pa.int32()), ("label", pa.string())]
     probs = [(f"p_{name}", pa.float32()) for name in clf.labels]
@@ -134,7 +135,7 @@ def scores_schema(
 # %% ../../nbs/moderation/04_scan.ipynb #d94e66d3
 def about(
     table: pa.Table | pa.Schema, # a scores table
-) -> dict: # labels, unsafe_labels, model_id, model_hash, embedding_kind
+) -> dict: # labels, unsafe_labels, model_id, model_hash, embedding_kind, head_hash
     "What a scores table says of its model; raises `ScanError` where it is no scores table."
     schema = table if isinstance(table, pa.Schema) else table.schema
     if b"nsfw_dreambooth" not in (schema.metadata or {}):
