@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['CallError', 'answer_calls', 'Killable', 'KillablePool', 'make_decoder']
 
-# %% ../../nbs/core/10_decoders.ipynb #119c8c4f
+# %% ../../nbs/core/10_decoders.ipynb #3e97311d
 import asyncio
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.util import Finalize
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def answer_calls(
             answer = False, error
         connection.send(answer)
 
-# %% ../../nbs/core/10_decoders.ipynb #722bbba5
+# %% ../../nbs/core/10_decoders.ipynb #372d4412
 class Killable:
     "A function in a process of its own; a call that takes longer than `seconds` ends with the process."
 
@@ -70,6 +71,7 @@ class Killable:
         self.connection, other = self.context.Pipe()
         self.process = self.context.Process(target=answer_calls, args=(other, self.make, self.arguments), daemon=True)
         self.process.start()
+        Finalize(None, self.process.kill, exitpriority=10) # when this process ends: it would wait for one that ignores SIGTERM
         other.close()
         self.connection.recv() # ready; no part of any call's time
 

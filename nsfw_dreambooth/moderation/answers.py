@@ -15,7 +15,7 @@ from ..core.artifacts import NSFWDreamBoothError
 # %% ../../nbs/moderation/15_answers.ipynb #0e65f9c3
 DECISIONS = ("allow", "block", "review")
 
-# %% ../../nbs/moderation/15_answers.ipynb #ac954e63
+# %% ../../nbs/moderation/15_answers.ipynb #1d53a014
 @dataclass(frozen=True)
 class Rule:
     "Two limits on the probability of unsafe."
@@ -25,7 +25,8 @@ class Rule:
     def __post_init__(self):
         lowest = self.threshold if self.review_from is None else self.review_from
         if not 0 < self.threshold <= 1 or not 0 <= lowest <= self.threshold:
-            raise NSFWDreamBoothError(f"threshold {self.threshold}, review_from {self.review_from}: give 0 <= review_from <= threshold <= 1")
+            raise NSFWDreamBoothError(f"threshold {self.threshold}, review_from {self.review_from}: "
+                                      "give 0 <= review_from <= threshold <= 1")
 
     def __call__(self, p_unsafe: float) -> str: # one of `DECISIONS`
         if not isfinite(p_unsafe): return "review"
@@ -106,7 +107,7 @@ def schemas() -> dict[str, dict]: # name -> JSON schema
     results = {"type": "array", "items": result}
     return {"Answer": _record(["results"], results=results), "Refusal": _record(["error"], error=error, results=results)}
 
-# %% ../../nbs/moderation/15_answers.ipynb #f182431e
+# %% ../../nbs/moderation/15_answers.ipynb #31c3bb79
 def described(
     max_bytes: int, # of a body
     max_files: int, # in a body
@@ -115,7 +116,8 @@ def described(
     binary, made = {"type": "string", "format": "binary"}, schemas()
     form = _record(["file"], file={"type": "array", "items": binary, "maxItems": max_files})
     body = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": binary}, "image/*": {"schema": binary}}
-    refused = {status: sorted(reason for reason, own in STATUS.items() if own == status) for status in sorted({*STATUS.values()} - {404, 405})}
+    refused = {status: sorted(reason for reason, own in STATUS.items() if own == status)
+               for status in sorted({*STATUS.values()} - {404, 405})}
     return {"openapi_extra": {"requestBody": {"required": True, "content": body, "description": f"at most {max_bytes} bytes"}},
             "responses": {200: {"description": "one result for each file", "content": {"application/json": {"schema": made["Answer"]}}}} | {
                 status: {"description": ", ".join(reasons), "content": {"application/json": {"schema": made["Refusal"]}}}
