@@ -5,15 +5,17 @@
 # %% auto #0
 __all__ = ['CallError', 'answer_calls', 'Killable', 'KillablePool', 'make_decoder']
 
-# %% ../../nbs/core/10_decoders.ipynb #3e97311d
+# %% ../../nbs/core/10_decoders.ipynb #0a534496
 import asyncio
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from multiprocessing.util import Finalize
 
 import numpy as np
+from PIL import Image
 
 from .artifacts import NSFWDreamBoothError
 from .pixels import ImageError
@@ -124,7 +126,7 @@ class KillablePool:
         self.threads.shutdown(cancel_futures=True)
         for one in self.all: one.stop()
 
-# %% ../../nbs/core/10_decoders.ipynb #920f7b60
+# %% ../../nbs/core/10_decoders.ipynb #082e761e
 def make_decoder(
     prepare: Callable[[np.ndarray], np.ndarray], # uint8 [h, w, 3] -> one model input, e.g. a `Transform`
     **options, # `view`, `max_frames`, `min_side`, `max_pixels`, `max_bytes` of `core.views.looks`
@@ -135,4 +137,7 @@ def make_decoder(
             return {name: prepare(image) for name, image in looks(data, **options)}
         except MemoryError as error:
             raise ImageError("too-large", "it does not fit into memory: lower max_pixels") from error
+    first = BytesIO()
+    Image.new("RGB", (8, 8)).save(first, "JPEG")
+    decode(first.getvalue()) # loads the readers: no part of any picture's time
     return decode

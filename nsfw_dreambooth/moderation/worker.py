@@ -40,7 +40,7 @@ from litserve.utils import LitAPIStatus, ResponseBufferItem
 class ServeError(NSFWDreamBoothError):
     "A service that cannot start as it was told to."
 
-# %% ../../nbs/moderation/15_worker.ipynb #f95672e0
+# %% ../../nbs/moderation/15_worker.ipynb #95992a2a
 @dataclass(frozen=True)
 class ServeConfig:
     "How to serve; raises `ServeError` for what cannot be."
@@ -77,7 +77,7 @@ class ServeConfig:
             raise ServeError(f"no view {min(unknown)!r}: give {', '.join(KINDS)}, or several joined by +")
         Rule(self.threshold, self.review_from)
         if self.api_key_env is not None and not os.environ.get(self.api_key_env):
-            raise ServeError(f"{self.api_key_env} is not set: put the key into that environment variable")
+            raise ServeError("api_key_env names no variable that is set: give the name of one that holds the key") # not what was given
 
 # %% ../../nbs/moderation/15_worker.ipynb #d2493590
 METRICS = (
