@@ -27,8 +27,8 @@ from ..core.views import KINDS
 from .answers import DECISIONS, STATUS, Refusal, Rule
 from .classifier import Classifier
 
-# %% ../../nbs/moderation/15_worker.ipynb #d1cd2689
-require("litserve", "serve") # says in a line what to install
+# %% ../../nbs/moderation/15_worker.ipynb #9fbb7505
+_ = require("litserve", "serve") # says in a line what to install
 
 # %% ../../nbs/moderation/15_worker.ipynb #0f48405b
 from litserve import LitAPI
@@ -132,7 +132,7 @@ class JobSpec(LitSpec):
             raise Refusal("internal", "the model failed: see the log of the service")
         return response
 
-# %% ../../nbs/moderation/15_worker.ipynb #dee96a39
+# %% ../../nbs/moderation/15_worker.ipynb #85625424
 class ClassifyAPI(LitAPI):
     "The model in a worker process."
 
@@ -159,12 +159,6 @@ class ClassifyAPI(LitAPI):
 
     def decode_request(self, request): # LitServe reads the parameter's name
         return request
-
-    def batch(self, inputs):
-        return inputs
-
-    def unbatch(self, output):
-        return output
 
     def encode_response(self, output):
         return output
