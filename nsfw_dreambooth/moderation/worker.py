@@ -132,7 +132,7 @@ class JobSpec(LitSpec):
             raise Refusal("internal", "the model failed: see the log of the service")
         return response
 
-# %% ../../nbs/moderation/15_worker.ipynb #85625424
+# %% ../../nbs/moderation/15_worker.ipynb #2e0ba834
 class ClassifyAPI(LitAPI):
     "The model in a worker process."
 
@@ -142,11 +142,12 @@ class ClassifyAPI(LitAPI):
         counters: Counters, # shared with all processes
     ):
         super().__init__(config.max_batch, config.batch_timeout, "/classify", loop=PatientLoop(), spec=JobSpec())
-        self.config, self.counters, self.leaving = config, counters, False
+        self.config, self.counters, self.leaving, self.parent = config, counters, False, os.getppid()
 
     def setup(self, device: str) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self.told)
+        self.parent = os.getppid() # without it nobody sends jobs, or ends this process
         self.counters.row = self.config.servers + int(os.environ["LITSERVE_WORKER_ID"])
         torch.set_num_threads(min(torch.get_num_threads(), max(1, (os.cpu_count() or 1)//self.config.workers)))
         self.classifier = Classifier.from_pretrained(self.config.model, device)
@@ -155,7 +156,8 @@ class ClassifyAPI(LitAPI):
         self.leaving = True
 
     def leave_if_told(self) -> None:
-        if self.leaving and self.counters.total("servers") <= 0: os._exit(0) # at once: clearing up would take Python seconds
+        if os.getppid() != self.parent or self.leaving and self.counters.total("servers") <= 0:
+            os._exit(0) # at once: clearing up would take Python seconds
 
     def decode_request(self, request): # LitServe reads the parameter's name
         return request
