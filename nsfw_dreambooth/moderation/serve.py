@@ -33,7 +33,7 @@ from litserve import LitServer
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-# %% ../../nbs/moderation/16_serve.ipynb #505b6f1f
+# %% ../../nbs/moderation/16_serve.ipynb #79db30dc
 class Service:
     "Answers requests in an API server."
 
@@ -47,18 +47,18 @@ class Service:
         self.config, self.spec, self.counters, self.key = config, api.spec, api.counters, key
         self.rule, self.make_decoders = Rule(config.threshold, config.review_from), decoder_pool(config, classifier)
         self.model = {"model_id": classifier.model_id, "model_hash": classifier.model_hash}
-        self.working = 0
+        self.working, self.main = 0, os.getpid() # the main process makes this object; the API servers inherit it
 
     async def start(self) -> None: # in the process of an API server
         self.counters.row, self.decoders = self.spec.response_queue_id, self.make_decoders()
         await self.decoders.start()
         self.counters.add("servers")
-        self.watcher = asyncio.create_task(self.watch(os.getppid()))
+        self.watcher = asyncio.create_task(self.watch())
         if self.counters.row == 0:
             print(f"{self.model['model_id']} is served on http://{self.config.host}:{self.config.port}/classify", flush=True)
 
-    async def watch(self, parent: int) -> None: # leave when the main process is gone
-        while os.getppid() == parent: await asyncio.sleep(1)
+    async def watch(self) -> None: # leave when the main process is gone
+        while os.getppid() == self.main: await asyncio.sleep(1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     async def stop(self) -> None:
