@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from .artifacts import NSFWDreamBoothError
+from .artifacts import NSFWDreamBoothError, require
 
 # %% ../../nbs/core/08_uploads.ipynb #643efea9
 class UploadError(NSFWDreamBoothError):
@@ -47,7 +47,7 @@ def file_name(
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[:200])
 
 # %% ../../nbs/core/08_uploads.ipynb #a4205a96
-MAX_HEAD = 8192 # bytes of the headers of one part
+MAX_HEAD = 8192 # bytes of a line in the head of a part
 
 # %% ../../nbs/core/08_uploads.ipynb #21dcc71d
 def boundary_of(
@@ -68,55 +68,43 @@ class Multipart:
         boundary: bytes, # of `boundary_of`
         max_files: int = 32, # parts
     ):
-        self.delimiter, self.max_files = b"\r\n--" + boundary, max_files
-        self.buffer, self.state = bytearray(b"\r\n"), "before" # the first delimiter may stand at the very beginning
-        self.names, self.parts = [], []
+        library = require("python_multipart", "serve")
+        self.max_files, self.failure = max_files, library.exceptions.FormParserError
+        self.names, self.parts, self.field, self.value, self.ended = [], [], b"", b"", False
+        told = {"on_part_begin": self.begin, "on_header_field": self.head_field, "on_header_value": self.head_value,
+                "on_header_end": self.head_end, "on_part_data": self.content, "on_end": self.end}
+        self.parser = library.MultipartParser(boundary, told, max_header_size=MAX_HEAD)
 
-    def feed(self, piece: bytes) -> None:
-        self.buffer += piece
-        steps = {"before": self._content, "content": self._content, "edge": self._edge, "head": self._head, "end": self.buffer.clear}
-        while steps[self.state](): pass
-
-    def _content(self) -> bool: # whether there is more to do with what has come
-        place = self.buffer.find(self.delimiter)
-        done = place if place >= 0 else max(len(self.buffer) - len(self.delimiter) + 1, 0)
-        if self.state == "content": self.parts[-1] += self.buffer[:done]
-        del self.buffer[:done if place < 0 else done + len(self.delimiter)]
-        if place >= 0: self.state = "edge"
-        return place >= 0
-
-    def _edge(self) -> bool: # behind a delimiter: `--` ends the body, a line break begins a part
-        if self.buffer[:2] == b"--":
-            self.state = "end"
-        elif len(self.buffer) >= 2:
-            padding = re.match(rb"[ \t]{0,64}(?=\r\n)", self.buffer)
-            if padding is None and (len(self.buffer) > 66 or self.buffer.strip(b" \t\r")):
-                raise UploadError("malformed", "multipart: something stands behind a boundary")
-            if padding is None: return False
-            del self.buffer[:padding.end()]
-            self.state = "head"
-        return len(self.buffer) >= 2
-
-    def _head(self) -> bool: # the headers of a part, up to an empty line
-        place = self.buffer.find(b"\r\n\r\n")
-        if (place if place >= 0 else len(self.buffer)) > MAX_HEAD:
-            raise UploadError("malformed", f"multipart: the headers of a part take more than {MAX_HEAD} bytes")
-        if place < 0: return False
+    def begin(self) -> None:
         if len(self.parts) == self.max_files:
             raise UploadError("too-many-files", f"more than {self.max_files} files in a request: send fewer at a time")
-        lines = self.buffer[:place].decode("utf-8", "backslashreplace").split("\r\n")
-        disposition = [line for line in lines if line.lower().startswith("content-disposition:")]
-        self.names.append(file_name("".join(disposition), f"file {len(self.parts)}"))
+        self.names.append(f"file {len(self.parts)}")
         self.parts.append(bytearray())
-        del self.buffer[:place + 4]
-        self.state = "content"
-        return True
+
+    def head_field(self, piece: bytes, start: int, end: int) -> None: self.field += piece[start:end]
+
+    def head_value(self, piece: bytes, start: int, end: int) -> None: self.value += piece[start:end]
+
+    def head_end(self) -> None:
+        if self.field.lower() == b"content-disposition":
+            self.names[-1] = file_name(self.value.decode("utf-8", "backslashreplace"), self.names[-1])
+        self.field = self.value = b""
+
+    def content(self, piece: bytes, start: int, end: int) -> None: self.parts[-1] += piece[start:end]
+
+    def end(self) -> None: self.ended = True
+
+    def feed(self, piece: bytes) -> None:
+        if self.ended: return # what stands behind the last boundary is no file
+        try:
+            self.parser.write(piece)
+        except self.failure as error:
+            raise UploadError("malformed", f"multipart: {' '.join(str(error).split())[:150]}") from error
 
     def files(self) -> list[Upload]: # when all has come
-        if self.state != "end":
+        if not self.ended:
             raise UploadError("malformed", f"multipart that ends before its last boundary, after {len(self.parts)} files")
-        if not self.parts:
-            raise UploadError("empty", "multipart without a file")
+        if not self.parts: raise UploadError("empty", "multipart without a file")
         return [Upload(name, bytes(part)) for name, part in zip(self.names, self.parts, strict=True)]
 
 # %% ../../nbs/core/08_uploads.ipynb #449bc128
