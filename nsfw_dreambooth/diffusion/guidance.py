@@ -147,7 +147,7 @@ class Guidance:
     ) -> Tensor: # [n, c, h, w], the guided prediction
         return guide(self, predict, x_t, t, cond, uncond, Way(len(x_t)) if way is None else way)
 
-# %% ../../nbs/diffusion/03_guidance.ipynb #06ae4418
+# %% ../../nbs/diffusion/03_guidance.ipynb #27808258
 def guide(
     guidance: Guidance,
     predict: Predict, # the UNet
@@ -169,7 +169,7 @@ def guide(
     both = asks[0] & asks[1]
     if guidance.threshold is not None:
         way.active = way.active & ~(both & (cosine(high, low).cpu() > guidance.threshold))
-    made = combine(high, low, guidance.scales(way.n) if torch.as_tensor(guidance.scale).numel() > 1 else float(guidance.scale))
+    made = combine(high, low, guidance.scale if isinstance(guidance.scale, int | float) else guidance.scales(way.n))
     if guidance.rescale and both.any():
         made = torch.where(both.to(made.device).reshape(-1, 1, 1, 1), rescale(made, high, guidance.rescale), made)
     return made
