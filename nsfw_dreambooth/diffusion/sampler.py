@@ -45,6 +45,8 @@ def encode_request(
     prompts: str | Sequence[str], # one or n
     negative_prompt: str | Sequence[str] | None = None, # what to lead away from: one for all or n; None is ""
     num_images_per_prompt: int = 1, # pictures of each prompt
+    prompt_weights: bool = False, # read `(word:1.3)` as a weight
+    long_prompts: bool = False, # read in chunks what is too long
 ) -> tuple[Tensor, Tensor]: # states of prompts and of negative prompts, [n*num_images_per_prompt, tokens, dim] each
     "Text states, one row a picture; raises `DiffusionError` where the numbers do not fit."
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
@@ -55,7 +57,7 @@ def encode_request(
     if len(negative) != len(prompts):
         raise DiffusionError(f"{len(negative)} negative prompts for {len(prompts)} prompts: give one, or one each")
     distinct = list(dict.fromkeys([*prompts, *negative]))
-    states = dict(zip(distinct, encode_prompts(diffusion, distinct), strict=True))
+    states = dict(zip(distinct, encode_prompts(diffusion, distinct, prompt_weights, long_prompts), strict=True))
     return tuple(torch.stack([states[p] for p in some]).repeat_interleave(num_images_per_prompt, 0)
                  for some in (prompts, negative))
 
@@ -167,13 +169,15 @@ def sample(
     callback: Callback | None = None, # called after each step of each chunk
     batch_size: int = 16, # pictures denoised at once; the result does not depend on it
     progress: bool = False, # show a bar over all steps
+    prompt_weights: bool = False, # read `(word:1.3)`, `(word)` and `[word]` as weights; False: brackets are text
+    long_prompts: bool = False, # read in chunks what is too long; False cuts it, with a warning
 ) -> np.ndarray: # uint8 [n*num_images_per_prompt, h, w, 3]
     "Pictures of prompts, not screened."
     if batch_size < 1:
         raise DiffusionError(f"batch_size {batch_size}: give at least 1")
     guidance, made = Guidance(guidance_scale), []
     with torch.inference_mode():
-        cond, uncond = encode_request(diffusion, prompts, negative_prompt, num_images_per_prompt)
+        cond, uncond = encode_request(diffusion, prompts, negative_prompt, num_images_per_prompt, prompt_weights, long_prompts)
         chunks = [slice(i, i + batch_size) for i in range(0, len(cond), batch_size)]
         generators = picture_generators(seed, len(cond))
         with tqdm(total=len(chunks)*num_inference_steps, desc="sampling", disable=not progress) as bar:
