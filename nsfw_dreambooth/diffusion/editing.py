@@ -6,10 +6,10 @@
 __all__ = ['first_step', 'img2img_latents', 'with_channels', 'putting_back', 'inpaint_latents', 'check_pictures', 'check_masks',
            'lay_over', 'edit', 'img2img', 'inpaint', 'invert', 'slerp', 'interpolate', 'variations']
 
-# %% ../../nbs/diffusion/06_editing.ipynb #6bc989ef
+# %% ../../nbs/diffusion/06_editing.ipynb #c95705c4
 import copy
-import math
 from collections.abc import Sequence
+from inspect import signature
 
 import numpy as np
 import torch
@@ -34,16 +34,18 @@ from nsfw_dreambooth.diffusion.sampler import (
     start_noise,
 )
 
-# %% ../../nbs/diffusion/06_editing.ipynb #2aa8b8e6
+# %% ../../nbs/diffusion/06_editing.ipynb #92c59956
 def first_step(
     strength: float, # share of the way, above 0 to 1
     num_inference_steps: int, # of the whole way
 ) -> int: # steps to leave out
     "Where an edit begins; raises `DiffusionError` where no step is left."
-    if not (isinstance(strength, (int, float)) and 0 <= strength <= 1): raise DiffusionError(f"strength {strength}: give a number from 0 to 1")
+    if not (isinstance(strength, (int, float)) and 0 <= strength <= 1):
+        raise DiffusionError(f"strength {strength}: give a number from 0 to 1")
     done = min(int(num_inference_steps*strength), num_inference_steps)
     if done < 1:
-        raise DiffusionError(f"strength {strength:g} of {num_inference_steps} steps leaves none: give {1/max(num_inference_steps, 1):.2g} or more")
+        least = 1/max(num_inference_steps, 1)
+        raise DiffusionError(f"strength {strength:g} of {num_inference_steps} steps leaves none: give {least:.2g} or more")
     return num_inference_steps - done
 
 # %% ../../nbs/diffusion/06_editing.ipynb #4e67624b
@@ -134,7 +136,7 @@ def inpaint_latents(
     else: diffusion = with_channels(diffusion, torch.cat([small, latents_of(images*(mask < .5))], 1))
     return denoise(diffusion, x_t, timesteps, scheduler, guidance or Guidance(), prompt_embeds, negative_embeds, generators, callback)
 
-# %% ../../nbs/diffusion/06_editing.ipynb #a8d0bad2
+# %% ../../nbs/diffusion/06_editing.ipynb #8baa4345
 def check_pictures(
     diffusion: Diffusion,
     images: np.ndarray | Sequence[np.ndarray], # uint8 [h, w, 3], or several of one size
@@ -143,7 +145,8 @@ def check_pictures(
     images = [images] if isinstance(images, np.ndarray) and images.ndim == 3 else list(images)
     to_model_range(images) # its errors
     factor, (height, width) = 2**(len(diffusion.vae.config.block_out_channels) - 1), images[0].shape[:2]
-    if height%factor or width%factor: raise DiffusionError(f"a picture of {width} x {height} pixels: cut or resize it to multiples of {factor}")
+    if height%factor or width%factor:
+        raise DiffusionError(f"a picture of {width} x {height} pixels: cut or resize it to multiples of {factor}")
     return np.stack(images)
 
 # %% ../../nbs/diffusion/06_editing.ipynb #9669d054
@@ -184,7 +187,7 @@ def _latents_of(diffusion: Diffusion, images: np.ndarray, masks: np.ndarray | No
     hard = torch.from_numpy(masks >= .5)[:, None].to(diffusion.device, diffusion.dtype)
     return inpaint_latents(diffusion, pictures.to(diffusion.device, diffusion.dtype), hard, *options, **more)
 
-# %% ../../nbs/diffusion/06_editing.ipynb #72f02e21
+# %% ../../nbs/diffusion/06_editing.ipynb #71f0943b
 def edit(
     diffusion: Diffusion,
     images: np.ndarray | Sequence[np.ndarray], # uint8 [h, w, 3]; one for all prompts, or one each
@@ -209,7 +212,7 @@ def edit(
     images, prompts = check_pictures(diffusion, images), [prompts] if isinstance(prompts, str) else list(prompts)
     n = max(len(images), len(prompts))
     if {len(images), len(prompts)} - {1, n} or batch_size < 1:
-        raise DiffusionError(f"{len(images)} pictures, {len(prompts)} prompts, batch_size {batch_size}: give one or as many of both, and a batch")
+        raise DiffusionError(f"{len(images)} pictures, {len(prompts)} prompts, batch_size {batch_size}: give one or as many, at least 1")
     prompts, images = prompts*(n//len(prompts)), images.repeat(n//len(images), 0)
     masks = None if masks is None else check_masks(masks, images).repeat(num_images_per_prompt, 0)
     images, made, strength = images.repeat(num_images_per_prompt, 0), [], (.8 if masks is None else 1.) if strength is None else strength
@@ -218,8 +221,8 @@ def edit(
         generators = picture_generators(seed, len(images))
         for start in tqdm(range(0, len(images), batch_size), desc="editing", disable=not progress):
             part = slice(start, start + batch_size)
-            found = _latents_of(diffusion, images[part], None if masks is None else masks[part], cond[part], uncond[part], strength, scheduler,
-                                Guidance(guidance_scale), num_inference_steps, generators[part], callback)
+            found = _latents_of(diffusion, images[part], None if masks is None else masks[part], cond[part], uncond[part], strength,
+                                scheduler, Guidance(guidance_scale), num_inference_steps, generators[part], callback)
             made.append(decode(diffusion.vae, found))
     made = np.concatenate(made)
     return made if masks is None or not keep_unmasked else lay_over(made, images, masks)
@@ -252,7 +255,7 @@ def _eps_of(scheduler: SchedulerMixin, output: Tensor, x_t: Tensor, alpha_bar: T
     if kind == "v_prediction": return alpha_bar.sqrt()*output + (1 - alpha_bar).sqrt()*x_t
     return output if kind == "epsilon" else (x_t - alpha_bar.sqrt()*output)/(1 - alpha_bar).sqrt()
 
-# %% ../../nbs/diffusion/06_editing.ipynb #acd35a52
+# %% ../../nbs/diffusion/06_editing.ipynb #544ee8a7
 def invert(
     diffusion: Diffusion,
     images: np.ndarray | Sequence[np.ndarray], # uint8 [h, w, 3], one or n of one size
@@ -264,9 +267,11 @@ def invert(
     "The noise that DDIM makes these pictures from (Song et al. 2021, section 4.3)."
     images, vae, guidance = check_pictures(diffusion, images), diffusion.vae.config, Guidance(guidance_scale)
     prompts = [prompts]*len(images) if isinstance(prompts, str) else list(prompts)
-    inverse = DDIMInverseScheduler.from_config({**diffusion.scheduler.config, "clip_sample": False})
+    own, known = make_scheduler(diffusion.scheduler, "ddim").config, signature(DDIMInverseScheduler).parameters # as on the way back
+    inverse = DDIMInverseScheduler(**{key: own[key] for key in known if key in own} | {"clip_sample": False})
     set_steps(inverse, num_inference_steps, device=diffusion.device)
-    if len(prompts) != len(images) or refine < 0: raise DiffusionError(f"{len(prompts)} prompts, {len(images)} pictures, refine {refine}: one each")
+    if len(prompts) != len(images) or refine < 0:
+        raise DiffusionError(f"{len(prompts)} prompts, {len(images)} pictures, refine {refine}: give one prompt each, and 0 or more")
     with torch.inference_mode():
         cond, uncond = encode_request(diffusion, prompts)
         x_t = draw_latents(*encode_moments(diffusion.vae, to_model_range(images)), vae.scaling_factor, None, vae.shift_factor).to(cond)
@@ -292,7 +297,7 @@ def slerp(
     arc = (((1 - share)*angle).sin()*a + (share*angle).sin()*b)/angle.sin()
     return torch.where(cosine.abs() > .9995, (1 - share)*a + share*b, arc)
 
-# %% ../../nbs/diffusion/06_editing.ipynb #52b16f71
+# %% ../../nbs/diffusion/06_editing.ipynb #e87333ce
 def interpolate(
     diffusion: Diffusion,
     prompts: str | Sequence[str], # one, or two to go between
@@ -308,9 +313,9 @@ def interpolate(
     batch_size: int = 16, # pictures denoised at once
 ) -> np.ndarray: # uint8 [count, h, w, 3]
     "Pictures on the way from one prompt or seed to another, not screened; the ends are those of `sample`."
-    prompts, seeds = [prompts] if isinstance(prompts, str) else list(prompts), [seeds] if isinstance(seeds, int) else list(seeds)
+    prompts, seeds = ([one] if isinstance(one, (str, int)) else list(one) for one in (prompts, seeds))
     if len(prompts) not in (1, 2) or len(seeds) not in (1, 2) or count < 2:
-        raise DiffusionError(f"{len(prompts)} prompts, {len(seeds)} seeds, {count} pictures: give one or two of both, and 2 pictures or more")
+        raise DiffusionError(f"{len(prompts)} prompts, {len(seeds)} seeds, {count} pictures: give one or two of both, 2 pictures or more")
     share, made = torch.linspace(0, 1, count, device=diffusion.device), []
     with torch.inference_mode():
         cond, uncond = encode_request(diffusion, prompts, negative_prompt)
@@ -325,7 +330,7 @@ def interpolate(
             made.append(decode(diffusion.vae, found))
     return np.concatenate(made)
 
-# %% ../../nbs/diffusion/06_editing.ipynb #c119fa41
+# %% ../../nbs/diffusion/06_editing.ipynb #454a7989
 def variations(
     diffusion: Diffusion,
     prompt: str,
@@ -340,4 +345,5 @@ def variations(
     if not 0 <= amount <= 1: raise DiffusionError(f"amount {amount}: give 0 (the same picture) to 1 (any)")
     own = start_noise(diffusion, picture_generators(seed, 1), height, width)
     others = start_noise(diffusion, [generator(seed, "variation", i) for i in range(count)], height, width)
-    return sample(diffusion, prompt, num_images_per_prompt=count, seed=seed, latents=slerp(own.expand(count, -1, -1, -1), others, amount), **options)
+    noise = slerp(own.expand(count, -1, -1, -1), others, amount)
+    return sample(diffusion, prompt, num_images_per_prompt=count, seed=seed, latents=noise, **options)
