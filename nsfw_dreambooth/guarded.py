@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Verdict', 'picture_or_reason', 'rows_or_reasons', 'fault', 'unsafe_columns', 'check_threshold', 'Guard', 'judge',
-           'verdict_of', 'GenerationResult', 'verdicts_on', 'expanded', 'judged', 'generate', 'save_result',
+           'verdict_of', 'GenerationResult', 'verdicts_on', 'expanded', 'judged', 'generate', 'edit', 'save_result',
            'generate_like']
 
 # %% ../nbs/10_guarded.ipynb #bfb84e62
@@ -243,6 +243,25 @@ def generate(
                "guidance_scale": guidance_scale, "num_images_per_prompt": num_images_per_prompt, **sampling}
     diffusion = getattr(source, "diffusion", source)
     return judged(guard, diffusion, sample(diffusion, prompts, **options), prompts, options)
+
+# %% ../nbs/10_guarded.ipynb #a89fe6a1
+def edit(
+    source, # a run of `train_dreambooth`, or a `Diffusion`
+    images: np.ndarray | Sequence[np.ndarray], # uint8 [h, w, 3]; one for all prompts, or one each
+    prompt: str | Sequence[str], # `{subject}` stands for a run's subject
+    *,
+    guard: Guard | None, # judges every picture; None must be written out
+    masks: np.ndarray | Sequence[np.ndarray] | None = None, # uint8 or bool [h, w], white is painted; None paints everywhere
+    seed: int = 0, # picture i is drawn from `manual_seed(seed + i)`
+    **editing, # further arguments of `diffusion.editing.edit`, e.g. `strength`, `keep_unmasked`, `guidance_scale`
+) -> GenerationResult: # the pictures of the first pair, then those of the next
+    "Edit pictures and hand out those that the guard allows."
+    from nsfw_dreambooth.diffusion.editing import edit as edit_pictures
+    prompts = expanded(source, [prompt] if isinstance(prompt, str) else list(prompt), warn=True)
+    diffusion, given = getattr(source, "diffusion", source), {"images": images} | ({} if masks is None else {"masks": masks})
+    made = edit_pictures(diffusion, images, prompts, masks, seed=seed, **editing)
+    prompts = prompts*(len(made)//editing.get("num_images_per_prompt", 1)//len(prompts))
+    return judged(guard, diffusion, made, prompts, {"seed": seed, **editing, **given})
 
 # %% ../nbs/10_guarded.ipynb #8ced5b4c
 def save_result(

@@ -49,14 +49,14 @@ def names_subject(
     def spoken(one): return {word.lower() for word in re.findall(r"[^\W_]+", one.identifier)} <= words
     return bool(re.search(r"\{subject\d*\}", prompt)) or any(spoken(one) for one in as_subjects(subject))
 
-# %% ../../nbs/dreambooth/20_prompts.ipynb #def5365f
+# %% ../../nbs/dreambooth/20_prompts.ipynb #97ff7971
 def warn_of_missing(
     prompts: Sequence[str], # as the user wrote them
     subject: Subject | Sequence[Subject],
 ) -> None:
     "Warn, once for all of them, where prompts name no subject."
-    lacking, subjects = [prompt for prompt in prompts if not names_subject(prompt, subject)], as_subjects(subject)
+    lacking = [prompt for prompt in prompts if not names_subject(prompt, subject)]
     if not lacking: return
-    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-    warnings.warn(f"prompt {lacking[0][:60]!r}{more} does not name the subject and draws any {subjects[0].noun}: write {{subject}} "
-                  f"where {subjects[0].name!r} belongs", SubjectMissingWarning, stacklevel=3)
+    more = f" ({len(lacking)} of {len(prompts)} prompts)" if len(lacking) > 1 else ""
+    warnings.warn(f"prompt {lacking[0][:60]!r} does not name the subject{more}: write {{subject}} where {as_subjects(subject)[0].name!r} "
+                  "belongs, or draw with run.diffusion", SubjectMissingWarning, stacklevel=3)
