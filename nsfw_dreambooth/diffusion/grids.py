@@ -59,7 +59,7 @@ def short(
         else: lines[-1] = f"{lines[-1]} {word}".strip()
     return "\n".join(lines)
 
-# %% ../../nbs/diffusion/09_grids.ipynb #5773f95d
+# %% ../../nbs/diffusion/09_grids.ipynb #cac9481d
 def sample_grid(
     draw: Callable, # as `draw_grid` takes it
     rows: Mapping[str, Sequence], # an argument and its values
@@ -82,7 +82,7 @@ def sample_grid(
                 ax.text(.5, .5, "blocked", ha="center", va="center", fontsize=7, transform=ax.transAxes)
                 ax.set_box_aspect(1)
             else: ax.imshow(picture)
-            if i == 0: ax.set_title(short(left[j]), fontsize=7, pad=3)
+            if i == 0: ax.set_title(short(left[j], max(8, int(17*size))), fontsize=7, pad=3)
             if j == 0: ax.set_ylabel(short(above[i]), fontsize=7, rotation=0, ha="right", va="center")
     figure.supylabel(row, fontsize=8)
     figure.suptitle(column, fontsize=8)
