@@ -114,13 +114,15 @@ def sample_like(
     extra = sorted({key for key in options if options[key] != defaults[key]} - {"run_dir", "like", "out", "guard", "threshold", "json"})
     if extra: raise usage_error(f"--like takes {extra[0]} from the picture's record: leave {extra[0]} out, or leave out --like")
     like, name = options["like"], options["run_dir"]
+    if Path(like).resolve().parent == Path(options["out"]).resolve():
+        raise usage_error("--out is the picture's own folder, whose pictures would be replaced: give another folder")
     if name is None and read_metadata(like)["model_id"] == "demo": name = "demo"
     if name is None: raise usage_error("the picture is not of the demo model: give the run folder or model it was drawn with as well")
     source, model, own = open_source(name)
     judge = choose_guard(options["guard"], options["threshold"], model, own)[1]
     result = generate_like(source, like, guard=judge, progress=True)
-    save_result(result, options["out"])
     found = differing(like, result.images[0])
+    save_result(result, options["out"])
     say({"pictures": len(result.allowed), "blocked": result.blocked, "seeds": result.seeds, "out": options["out"],
          "same": found.startswith("the same")},
         f"{len(result.allowed)} pictures, {counted(judge)}; {found}; in {options['out']}", options["json"])
