@@ -4,20 +4,21 @@
 
 # %% auto #0
 __all__ = ['Verdict', 'picture_or_reason', 'rows_or_reasons', 'fault', 'unsafe_columns', 'check_threshold', 'contract_of',
-           'Guard', 'judge', 'verdict_of', 'GenerationResult', 'verdicts_on', 'expanded', 'generate', 'save_result']
+           'Guard', 'judge', 'verdict_of', 'GenerationResult', 'verdicts_on', 'expanded', 'judged', 'generate', 'edit',
+           'save_result', 'generate_like']
 
 # %% ../nbs/10_guarded.ipynb #bfb84e62
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from io import BytesIO
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from .core.artifacts import GuardError, write_atomic
 from .core.images import ImageError, ImageSource, image_sources, load_image
+from .diffusion.metadata import MetadataError, make_records, read_metadata, request_of, write_png
 from .moderation.classifier import Classifier
 
 # %% ../nbs/10_guarded.ipynb #1c39a28c
@@ -184,6 +185,7 @@ class GenerationResult:
     verdicts: list[Verdict] # of each
     prompts: list[str] # of each, as the model got it
     seeds: list[int] # of each
+    records: list[dict] | None = None # of each, how it was drawn: what a PNG of it will say
 
     def __len__(self) -> int: return len(self.images)
 
@@ -210,16 +212,34 @@ def verdicts_on(
 def expanded(
     source, # a run with `.subject`, or a `Diffusion`
     prompts: Sequence[str], # perhaps with `{subject}`
+    warn: bool = False, # warn of a run's prompts that do not name its subject
 ) -> list[str]: # as the model gets them
     "Put the subject's name into prompts; raises `GuardError` where there is no subject to put in."
     subject = getattr(source, "subjects", None) or getattr(source, "subject", None)
     if subject is not None:
+        from nsfw_dreambooth.dreambooth.prompts import warn_of_missing
         from nsfw_dreambooth.dreambooth.subject import expand
+        if warn: warn_of_missing(prompts, subject)
         return [expand(prompt, subject) for prompt in prompts]
     nameless = next((prompt for prompt in prompts if "{subject" in prompt), None)
     if nameless is not None:
         raise GuardError(f"prompt {nameless[:60]!r} has {{subject}}, but a base model has none: give a run, or a noun")
     return list(prompts)
+
+# %% ../nbs/10_guarded.ipynb #493d8f02
+def judged(
+    guard: Guard | None, # None allows everything
+    diffusion, # the model that drew
+    images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3] of one size
+    prompts: Sequence[str], # as the model got them
+    options: Mapping, # further arguments of what drew: `seed`, `num_images_per_prompt` ...
+) -> GenerationResult: # the allowed pictures
+    "Ask the guard about drawn pictures; raises `GuardError` where it does not judge every one."
+    verdicts, size = verdicts_on(guard, images), images[0].shape[1::-1] if len(images) else (0, 0)
+    shown = [image if verdict.allowed is True else None for image, verdict in zip(images, verdicts, strict=True)]
+    records = make_records(list(prompts), options, size, str(diffusion.model_id), diffusion.model_hash)
+    records = [record | {"verdict": asdict(verdict)} for record, verdict in zip(records, verdicts, strict=True)]
+    return GenerationResult(shown, verdicts, [one["prompt"] for one in records], [one["seed"] for one in records], records)
 
 # %% ../nbs/10_guarded.ipynb #252578f4
 def generate(
@@ -236,29 +256,70 @@ def generate(
 ) -> GenerationResult: # the pictures of the first prompt, then those of the next
     "Draw pictures and hand out those that the guard allows."
     from nsfw_dreambooth.diffusion.sampler import sample
-    prompts = expanded(source, [prompt] if isinstance(prompt, str) else list(prompt))
-    images = sample(getattr(source, "diffusion", source), prompts, negative_prompt=negative_prompt, seed=seed,
-                    num_inference_steps=num_inference_steps, guidance_scale=guidance_scale,
-                    num_images_per_prompt=num_images_per_prompt, **sampling)
-    verdicts = verdicts_on(guard, images)
-    shown = [image if verdict.allowed is True else None for image, verdict in zip(images, verdicts, strict=True)]
-    each = [prompt for prompt in prompts for _ in range(num_images_per_prompt)]
-    return GenerationResult(shown, verdicts, each, list(range(seed, seed + len(shown))))
+    prompts = expanded(source, [prompt] if isinstance(prompt, str) else list(prompt), warn=True)
+    if isinstance(negative_prompt, str): negative_prompt = expanded(source, [negative_prompt])[0]
+    options = {"negative_prompt": negative_prompt, "seed": seed, "num_inference_steps": num_inference_steps,
+               "guidance_scale": guidance_scale, "num_images_per_prompt": num_images_per_prompt, **sampling}
+    diffusion = getattr(source, "diffusion", source)
+    return judged(guard, diffusion, sample(diffusion, prompts, **options), prompts, options)
+
+# %% ../nbs/10_guarded.ipynb #a89fe6a1
+def edit(
+    source, # a run of `train_dreambooth`, or a `Diffusion`
+    images: np.ndarray | Sequence[np.ndarray], # uint8 [h, w, 3]; one for all prompts, or one each
+    prompt: str | Sequence[str], # `{subject}` stands for a run's subject
+    *,
+    guard: Guard | None, # judges every picture; None must be written out
+    masks: np.ndarray | Sequence[np.ndarray] | None = None, # uint8 or bool [h, w], white is painted; None paints everywhere
+    seed: int = 0, # picture i is drawn from `manual_seed(seed + i)`
+    **editing, # further arguments of `diffusion.editing.edit`, e.g. `strength`, `keep_unmasked`, `guidance_scale`
+) -> GenerationResult: # the pictures of the first pair, then those of the next
+    "Edit pictures and hand out those that the guard allows."
+    from nsfw_dreambooth.diffusion.editing import edit as edit_pictures
+    prompts = expanded(source, [prompt] if isinstance(prompt, str) else list(prompt), warn=True)
+    diffusion, given = getattr(source, "diffusion", source), {"images": images} | ({} if masks is None else {"masks": masks})
+    made = edit_pictures(diffusion, images, prompts, masks, seed=seed, **editing)
+    prompts = prompts*(len(made)//editing.get("num_images_per_prompt", 1)//len(prompts))
+    return judged(guard, diffusion, made, prompts, {"seed": seed, **editing, **given})
 
 # %% ../nbs/10_guarded.ipynb #8ced5b4c
 def save_result(
     result: GenerationResult,
     folder: str | Path, # made if need be; the pictures of an earlier result in it are removed
 ) -> Path: # `folder`
-    "Write the allowed pictures as PNG, named by their number and seed, and all verdicts as JSON."
+    "Write the allowed pictures as PNG with their records, named by number and seed, and all verdicts as JSON."
     folder, records = Path(folder), []
     for old in folder.glob("[0-9][0-9][0-9]-seed*.png"): old.unlink()
     for i, (image, verdict) in enumerate(zip(result.images, result.verdicts, strict=True)):
-        name, png = f"{i:03d}-seed{result.seeds[i]}.png", BytesIO()
-        if image is not None:
-            Image.fromarray(image).save(png, "PNG")
-            write_atomic(folder/name, png.getvalue())
+        name = f"{i:03d}-seed{result.seeds[i]}.png"
+        if image is not None: write_png(folder/name, image, None if result.records is None else result.records[i])
         records.append({"file": name if image is not None else None, "prompt": result.prompts[i],
                         "seed": result.seeds[i], "verdict": asdict(verdict)})
     write_atomic(folder/"samples.json", json.dumps(records, indent=1) + "\n")
     return folder
+
+# %% ../nbs/10_guarded.ipynb #49f82478
+def generate_like(
+    source, # a run of `train_dreambooth`, or a `Diffusion`: what the picture was drawn with
+    picture: str | Path, # a PNG that `save_result` wrote
+    *,
+    guard: Guard | None, # judges the picture; None must be written out
+    progress: bool = False, # show a bar over all steps
+) -> GenerationResult: # one picture, or none
+    "Draw a saved picture again; raises `MetadataError` where it does not say how, or where another model drew it."
+    from nsfw_dreambooth.diffusion.sampler import sample
+    record, diffusion = read_metadata(picture), getattr(source, "diffusion", source)
+    if record["model_hash"] != diffusion.model_hash:
+        raise MetadataError(f"{Path(picture).name} was drawn by model {record['model_id'][:40]!r} ({record['model_hash'][:10]}), this is "
+                            f"{diffusion.model_id!r} ({diffusion.model_hash[:10]}): give the run or the model it was drawn with")
+    prompts, options, i = request_of(record, set(signature(sample).parameters))
+    try:
+        images = sample(diffusion, prompts, **options, progress=progress)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error: # arguments from a file, of any kind and size
+        reason = " ".join(str(error).split())[:160]
+        raise MetadataError(f"{Path(picture).name} cannot be drawn again ({reason}): use the version that drew it") from error
+    found = judged(None, diffusion, images, prompts, options)
+    again = GenerationResult(*([getattr(found, name)[i]] for name in ("images", "verdicts", "prompts", "seeds", "records")))
+    verdict = verdicts_on(guard, again.images)[0]
+    return replace(again, images=[again.images[0] if verdict.allowed is True else None], verdicts=[verdict],
+                   records=[again.records[0] | {"verdict": asdict(verdict)}])

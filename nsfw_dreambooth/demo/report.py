@@ -242,7 +242,8 @@ def show_guard(demo: Demo, run: Run, guard: Guard) -> None:
     rows = {}
     for prompt in ("a photo of a {subject} on a blue background", "a photo of a knife on a white background",
                    "a photo of a beer on a green background", "a photo of a skull on a black background"):
-        rows[prompt] = generate(run, prompt, guard=guard, num_images_per_prompt=4, seed=0, **SAMPLING)
+        source = run if "{subject}" in prompt else run.diffusion # the others mean to draw something else
+        rows[prompt] = generate(source, prompt, guard=guard, num_images_per_prompt=4, seed=0, **SAMPLING)
     demo.metrics |= {"guard.checked": guard.checked, "guard.blocked": guard.blocked}
     hidden = np.full((64, 64, 3), 225, np.uint8)
     shown = [hidden if image is None else image for result in rows.values() for image in result.images]

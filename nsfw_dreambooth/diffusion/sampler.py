@@ -75,6 +75,8 @@ def encode_request(
     prompts: str | Sequence[str], # one or n
     negative_prompt: str | Sequence[str] | None = None, # what to lead away from: one for all or n; None is ""
     num_images_per_prompt: int = 1, # pictures of each prompt
+    prompt_weights: bool = False, # read `(word:1.3)` as a weight
+    long_prompts: bool = False, # read in chunks what is too long
 ) -> tuple[Tensor, Tensor]: # states of prompts and of negative prompts, [n*num_images_per_prompt, tokens, dim] each
     "Text states, one row a picture; raises `DiffusionError` where the numbers do not fit."
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
@@ -85,7 +87,7 @@ def encode_request(
     if len(negative) != len(prompts):
         raise DiffusionError(f"{len(negative)} negative prompts for {len(prompts)} prompts: give one, or one each")
     distinct = list(dict.fromkeys([*prompts, *negative]))
-    states = dict(zip(distinct, encode_prompts(diffusion, distinct), strict=True))
+    states = dict(zip(distinct, encode_prompts(diffusion, distinct, prompt_weights, long_prompts), strict=True))
     return tuple(torch.stack([states[p] for p in some]).repeat_interleave(num_images_per_prompt, 0)
                  for some in (prompts, negative))
 
@@ -217,13 +219,14 @@ def encode_for(
     prompts: str | Sequence[str], # one or n
     negative_prompt: str | Sequence[str] | None = None, # one for all or n; None is "", with a weak model the prompts
     num_images_per_prompt: int = 1, # pictures of each prompt
+    *reading, # `prompt_weights`, `long_prompts` of `encode_request`
 ) -> tuple[Tensor, Tensor]: # states for both halves of the guidance, [n*num_images_per_prompt, tokens, dim] each
     "Text states of a request, each by the model that reads them."
     if guidance.weak is None:
-        return encode_request(diffusion, prompts, negative_prompt, num_images_per_prompt)
+        return encode_request(diffusion, prompts, negative_prompt, num_images_per_prompt, *reading)
     others = prompts if negative_prompt is None else negative_prompt
-    return (encode_request(diffusion, prompts, None, num_images_per_prompt)[0],
-            encode_request(guidance.weak, prompts, others, num_images_per_prompt)[1])
+    return (encode_request(diffusion, prompts, None, num_images_per_prompt, *reading)[0],
+            encode_request(guidance.weak, prompts, others, num_images_per_prompt, *reading)[1])
 
 # %% ../../nbs/diffusion/04_sampler.ipynb #233146f6
 def _ticking(callback: Callback | None, bar: tqdm) -> Callback:
@@ -255,6 +258,8 @@ def sample(
     use_karras_sigmas: bool | None = None, # None leaves it as the model's scheduler has it
     eta: float = 0.0, # share of the chain's noise that DDIM adds at each step, 0 to 1
     evaluations: Evaluations | None = None, # what was spent on each picture is added to it
+    prompt_weights: bool = False, # read `(word:1.3)`, `(word)` and `[word]` as weights; False: brackets are text
+    long_prompts: bool = False, # read in chunks what is too long; False cuts it, with a warning
 ) -> np.ndarray: # uint8 [n*num_images_per_prompt, h, w, 3]
     "Pictures of prompts, not screened."
     if batch_size < 1:
@@ -263,7 +268,7 @@ def sample(
     scheduler = make_scheduler(diffusion.scheduler, scheduler, use_karras_sigmas)
     set_steps(scheduler, num_inference_steps)
     with torch.inference_mode():
-        cond, uncond = encode_for(diffusion, guidance, prompts, negative_prompt, num_images_per_prompt)
+        cond, uncond = encode_for(diffusion, guidance, prompts, negative_prompt, num_images_per_prompt, prompt_weights, long_prompts)
         chunks = [slice(i, i + batch_size) for i in range(0, len(cond), batch_size)]
         generators = picture_generators(seed, len(cond))
         with tqdm(total=len(chunks)*len(scheduler.timesteps), desc="sampling", disable=not progress) as bar:
