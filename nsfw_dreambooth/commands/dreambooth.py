@@ -139,7 +139,7 @@ def sample_command(
     guidance_scale: float = 5.0, # 1 follows the prompt as the UNet does, more follows it closer
     num_inference_steps: int = 20, # UNet evaluations a picture
     negative_prompt: str | None = None, # what the pictures shall not show
-    scheduler: str = "dpm++", # sampler: dpm++ or ddim
+    scheduler: str = "dpm++", # sampler: dpm++, dpm++_sde, unipc, heun, euler, euler_a, pndm or ddim
     prompt_weights: bool = False, # read (word:1.3), (word) and [word] as weights; else brackets are text
     long_prompts: bool = False, # read in chunks a prompt that is too long; else its end is cut, with a warning
     like: str | None = None, # a picture that this command saved: draw it again; its record says prompt, seed and the rest
