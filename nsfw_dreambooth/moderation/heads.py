@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from ..core.artifacts import ArtifactError, NSFWDreamBoothError, hash_json, hash_state, load_bundle, save_bundle
-from ..core.images import ImageSource
-from .classifier import UNSAFE_NAMES, Backend, Classifier, Scores
+from ..core.images import ImageSource, image_sources
+from .classifier import UNSAFE_NAMES, Backend, Classifier, Scores, join_scores, score_looks
 from .index import read_embeddings
 from .probe import Probe, to_probs
+from .transform import ahead
 
 # %% ../../nbs/moderation/12_heads.ipynb #5ec683bc
 class HeadError(NSFWDreamBoothError):
@@ -166,9 +167,16 @@ class Policies:
         self,
         images: ImageSource | Sequence[ImageSource], # what a `Classifier` takes
         batch_size: int = 32, # pictures a forward pass
-    ) -> dict[str, Scores]: # policy -> its scores; they share the embeddings
-        heads = self.heads
-        return judge_all(self.classifier, heads.values(), self.classifier(images, batch_size))
+        **looking, # `view`, `max_frames` of `Classifier.prepare`
+    ) -> dict[str, Scores]: # policy -> its scores; each policy counts the look that is worst by its own lights
+        headed = {name: with_head(self.classifier, head) for name, head in self.heads.items()}
+        found = {name: [] for name in headed}
+        for prepared in ahead(lambda source: self.classifier.prepare(source, **looking), image_sources(images), batch_size):
+            for own in score_looks(self.classifier, prepared, batch_size):
+                for name, clf in headed.items():
+                    judged = clf.scores(clf.backend.judge(own.embeddings), own.embeddings, own.looks)
+                    found[name].append(judged[clf.worst(judged)])
+        return {name: join_scores(rows) for name, rows in found.items()}
 
 # %% ../../nbs/moderation/12_heads.ipynb #f107ccf6
 def judge_all(
@@ -180,5 +188,5 @@ def judge_all(
     found = {}
     for head in heads:
         headed = with_head(classifier, head)
-        found[head.name] = headed.scores(headed.backend.judge(scores.embeddings), scores.embeddings)
+        found[head.name] = headed.scores(headed.backend.judge(scores.embeddings), scores.embeddings, scores.looks)
     return found
