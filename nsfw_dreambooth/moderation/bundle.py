@@ -237,6 +237,7 @@ class Certificate:
     eager_ms: Mapping[str, float] # the same of eager, timed in turns with it
     threads: int = 1 # of both
     machine: str = field(default_factory=machine_name) # where it was timed
+    measured_on: str = "your pictures" # what the calibration pictures were
     max_allowed_dp: float = .01 # the tolerance
     min_allowed_cosine: float = .999
 
@@ -250,7 +251,7 @@ class Certificate:
     def __str__(self) -> str:
         speeds = "; ".join(f"{self.ms[n]:.2f} ms a picture at {n} a pass, eager {self.eager_ms[n]:.2f}" for n in self.ms)
         return (f"{self.variant}: |Δp| {self.max_dp:.1e}, cosine {self.min_cosine:.6f}, {self.agreement:.1%} of {self.pictures} decisions "
-                f"the same; {speeds or 'not timed'} ({self.threads} threads)" + ("" if self.holds else "; beyond the tolerance"))
+                f"the same on {self.measured_on}; {speeds or 'not timed'}, {self.threads} threads" + ("" if self.holds else "; beyond the tolerance"))
 
 # %% ../../nbs/moderation/06_bundle.ipynb #6b8dffe1
 def differences(
