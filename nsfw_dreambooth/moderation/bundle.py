@@ -251,7 +251,8 @@ class Certificate:
     def __str__(self) -> str:
         speeds = "; ".join(f"{self.ms[n]:.2f} ms a picture at {n} a pass, eager {self.eager_ms[n]:.2f}" for n in self.ms)
         return (f"{self.variant}: |Δp| {self.max_dp:.1e}, cosine {self.min_cosine:.6f}, {self.agreement:.1%} of {self.pictures} decisions "
-                f"the same on {self.measured_on}; {speeds or 'not timed'}, {self.threads} threads" + ("" if self.holds else "; beyond the tolerance"))
+                f"the same on {self.measured_on}; {speeds or 'not timed'}, threads: {self.threads}"
+                + ("" if self.holds else "; beyond the tolerance"))
 
 # %% ../../nbs/moderation/06_bundle.ipynb #6b8dffe1
 def differences(

@@ -197,6 +197,9 @@ def open_backend(
     if (Path(name)/"bundle.json").is_file():
         from nsfw_dreambooth.moderation.bundle import BundleBackend
         return BundleBackend(name, exact=exact)
+    if (Path(name)/"cascade.json").is_file():
+        from nsfw_dreambooth.moderation.cascade import open_cascade
+        return open_cascade(name, exact=exact)
     return open_folder(name if Path(name).is_dir() else fetch(str(name)), device, exact)
 
 # %% ../../nbs/moderation/01_classifier.ipynb #6eed8588
