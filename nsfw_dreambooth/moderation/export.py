@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LOG', 'MAKERS', 'PRECISIONS', 'Graph', 'golden_inputs', 'quietly', 'traced', 'to_torchscript', 'to_openvino',
            'to_onnx', 'race', 'torch_threads', 'calibration', 'decide', 'certify', 'has_bf16', 'variants',
-           'make_engine', 'choose', 'export', 'description', 'cache_folder', 'accelerate']
+           'make_engine', 'make_engines', 'choose', 'export', 'description', 'cache_folder', 'accelerate']
 
 # %% ../../nbs/moderation/07_export.ipynb #6d4d970f
 import contextlib
@@ -282,6 +282,24 @@ def make_engine(
         name = backend.config["architecture"]
         raise ModelError(f"{format} {precision} cannot be made of {name} ({reason}): try another format") from error
 
+# %% ../../nbs/moderation/07_export.ipynb #10271c1a
+def make_engines(
+    backend: TimmBackend, # the model
+    wanted: Sequence[tuple[str, str]], # of `variants`
+    pictures: np.ndarray, # uint8 [n, s, s, 3], for int8
+    threads: int, # of the engines
+) -> tuple[dict[str, tuple[dict[str, bytes], Callable]], list[str]]: # variant -> files and engine; what could not be made, and why
+    "Make several variants; one that cannot be made is reported, and `ModelError` raised where there is no other."
+    made, failed = {}, []
+    for format, precision in wanted:
+        try:
+            made[f"{format} {precision}"] = make_engine(backend, format, precision, pictures, threads)
+        except ModelError as error:
+            LOG.warning("%s", error)
+            failed.append(str(error))
+    if not made: raise ModelError("; ".join(failed))
+    return made, failed
+
 # %% ../../nbs/moderation/07_export.ipynb #9f01dbb4
 def choose(
     certificates: Sequence[Certificate], # of all that were made
@@ -314,14 +332,14 @@ def export(
     golden = golden_inputs(clf.backend.transform.size[0])
     limits = {"max_allowed_dp": max_dp, "min_allowed_cosine": min_cosine, "measured_on": what}
     with torch_threads(threads) as threads:
-        made = {f"{name} {one}": make_engine(clf.backend, name, one, pictures, threads) for name, one in wanted}
+        made, failed = make_engines(clf.backend, wanted, pictures, threads)
         engines = {variant: engine for variant, (_, engine) in made.items()}
         certificates = certify(clf, engines, pictures, golden, threshold, rounds, threads=threads, **limits)
         probs, embeddings = clf.backend.forward(golden)
     chosen = choose(list(certificates.values())) if len(wanted) > 1 else next(iter(certificates.values()))
     tried = sorted(certificates.values(), key=lambda one: (one is not chosen, one.ms.get("8", 0)))
     about = {**description(clf), **dict(zip(("format", "precision"), chosen.variant.split(), strict=True)),
-             "certificate": asdict(chosen), "tried": [asdict(one) for one in tried]}
+             "certificate": asdict(chosen), "tried": [asdict(one) for one in tried], "failed": failed}
     write_bundle(out, made[chosen.variant][0], {"inputs": golden, "probs": probs, "embeddings": embeddings}, about)
     return tried
 
@@ -342,13 +360,13 @@ def cache_folder() -> Path: # `$NSFW_DREAMBOOTH_CACHE`, else in the user's cache
     home = os.environ.get("XDG_CACHE_HOME") or Path.home()/".cache"
     return Path(os.environ.get("NSFW_DREAMBOOTH_CACHE") or Path(home)/"nsfw_dreambooth")
 
-# %% ../../nbs/moderation/07_export.ipynb #faf94e6a
+# %% ../../nbs/moderation/07_export.ipynb #d930f705
 def accelerate(
     clf: Classifier, # a timm model on torch
     format: str = "auto", # or `openvino`, `onnx`, `torchscript`
 ) -> Classifier: # the same on another engine, or `clf` where that is the fastest
     "Run a classifier on the fastest engine here, exported once and kept in a cache."
-    if not isinstance(clf.backend, TimmBackend): return clf
+    if not isinstance(clf.backend, TimmBackend) or str(clf.backend.device) != "cpu": return clf # the engines here are for a CPU
     versions = [require(name, "fast").__version__ for name in ("openvino", "onnxruntime")]
     here = hash_json([machine_name(), torch.get_num_threads(), torch.__version__, versions])
     place = cache_folder()/f"{clf.model_hash[:16]}-{format}-{here[:16]}"
