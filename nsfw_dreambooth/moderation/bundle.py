@@ -95,9 +95,9 @@ CALLS = frozenset("""
 _convolution adaptive_avg_pool1d adaptive_avg_pool2d adaptive_max_pool2d add add_ addmm alias amax arange avg_pool2d batch_norm bmm cat
 chunk clamp clamp_min clone contiguous conv2d cos device div div_ dropout einsum elu exp expand expand_as flatten floor_divide gelu gelu_
 group_norm hardsigmoid hardsigmoid_ hardswish hardswish_ hardtanh hardtanh_ instance_norm layer_norm leaky_relu linalg_vector_norm linear
-log_softmax matmul max_pool2d mean mish mul mul_ narrow neg ones pad permute pow prelu quick_gelu reciprocal relu relu6 relu_ remainder repeat
+log_softmax matmul max_pool2d mean mish mul mul_ narrow neg ones permute pow prelu quick_gelu reciprocal relu relu6 relu_ remainder repeat
 reshape rms_norm roll rsqrt rsub scaled_dot_product_attention select sigmoid sigmoid_ silu silu_ sin size slice softmax softplus split
-split_with_sizes sqrt square squeeze stack sub sub_ sum t tanh tensor_split to transpose type_as unbind unflatten unsqueeze
+split_with_sizes sqrt square squeeze stack sub sub_ sum t tanh tensor_split to transpose type_as unbind unflatten unsqueeze pad
 upsample_bicubic2d upsample_bilinear2d var var_mean view where zeros
 """.split()) # of `torch.`
 PLAIN_CALLS = frozenset(["int", "float", "annotate", "ops.prim.NumToTensor", "uninitialized"])
