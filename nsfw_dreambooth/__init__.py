@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # for editors and type checkers
     from .guarded import Guard, Verdict, generate
     from .moderation.classifier import Classifier, Scores
     from .moderation.clusters import cluster, project
+    from .moderation.export import export
     from .moderation.index import Index
     from .moderation.probe import fit_probe
     from .moderation.scan import scan
@@ -28,6 +29,7 @@ _HOME = {  # public name -> the module that holds it
     "Classifier": "moderation.classifier",
     "Scores": "moderation.classifier",
     "scan": "moderation.scan",
+    "export": "moderation.export",
     "Index": "moderation.index",
     "cluster": "moderation.clusters",
     "project": "moderation.clusters",
@@ -45,7 +47,7 @@ _HOME = {  # public name -> the module that holds it
 
 __all__ = [
     "Classifier", "Diffusion", "DreamBoothConfig", "Guard", "Index", "Scores", "Subject", "Verdict",
-    "choose_threshold", "cluster", "evaluate", "fit_probe", "generate", "load_images", "project", "scan", "train_dreambooth",
+    "choose_threshold", "cluster", "evaluate", "export", "fit_probe", "generate", "load_images", "project", "scan", "train_dreambooth",
 ]  # fmt: skip
 
 

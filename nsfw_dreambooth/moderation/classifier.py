@@ -197,7 +197,7 @@ def fetch(
 
 # %% ../../nbs/moderation/01_classifier.ipynb #b086e687
 def open_backend(
-    name: str | Path, # `demo`, `opennsfw`, a folder, or `owner/model` on the hub
+    name: str | Path, # `demo`, `opennsfw`, a folder (also of an exported model), or `owner/model` on the hub
     device: str | torch.device = "cpu", # where the model shall run
     exact: bool = False, # decode in full and resize by Pillow, as published; slower
 ) -> Backend: # ready to score
@@ -206,6 +206,12 @@ def open_backend(
     if name == "opennsfw":
         from nsfw_dreambooth.moderation.opennsfw import OpenNSFWBackend
         return OpenNSFWBackend()
+    if (Path(name)/"bundle.json").is_file():
+        from nsfw_dreambooth.moderation.bundle import BundleBackend
+        return BundleBackend(name, exact=exact)
+    if (Path(name)/"cascade.json").is_file():
+        from nsfw_dreambooth.moderation.cascade import open_cascade
+        return open_cascade(name, exact=exact)
     return open_folder(name if Path(name).is_dir() else fetch(str(name)), device, exact)
 
 # %% ../../nbs/moderation/01_classifier.ipynb #6eed8588
@@ -222,7 +228,8 @@ class Classifier:
     ):
         self.backend, self.model_id = backend, str(model_id)
         self.labels, self.model_hash = list(backend.labels), backend.model_hash
-        self.unsafe_labels = [name for name in self.labels if name.lower() in UNSAFE_NAMES]
+        named = [name for name in self.labels if name.lower() in UNSAFE_NAMES]
+        self.unsafe_labels = list(getattr(backend, "unsafe_labels", named)) # an exported model brings its own
 
     @classmethod
     def from_pretrained(
@@ -230,8 +237,13 @@ class Classifier:
         name: str | Path, # `demo`, `opennsfw`, a folder, or `owner/model` on the hub
         device: str | torch.device = "cpu", # where the model shall run
         exact: bool = False, # decode in full and resize by Pillow, as published; slower
+        backend: str = "torch", # or `auto`, `openvino`, `onnx`, `torchscript`: see `moderation.export`
     ) -> "Classifier":
-        return cls(open_backend(name, device, exact), Path(name).name if Path(name).is_dir() else name)
+        opened = open_backend(name, device, exact)
+        clf = cls(opened, getattr(opened, "model_id", Path(name).name if Path(name).is_dir() else name))
+        if backend == "torch": return clf
+        from nsfw_dreambooth.moderation.export import accelerate
+        return accelerate(clf, backend)
 
     def __call__(
         self,
