@@ -14,17 +14,25 @@ from .parsing import say
 
 # %% ../../nbs/commands/01_moderation.ipynb #e4dcd818
 def scan_command(
-    folder: str, # every file in it and below is an input
+    source: str, # a folder, a pattern, a .parquet or .csv file of paths, or .tar shards; every file is an input
     *,
-    out: str, # new folder for the scores table (Parquet)
+    out: str, # new folder for the scores table (Parquet), or that of a scan to go on with
     model: str = "demo", # classifier: demo, opennsfw, a folder, or owner/model on the hub
+    view: str = "center", # what of each picture to look at: center, full, tiles, or several joined by +; the worst counts
+    max_frames: int = 8, # frames of a moving picture to look at
+    max_pixels: int = 64_000_000, # larger pictures are errors, to review
+    exact: bool = False, # decode in full and resize as published; slower
     batch_size: int = 32, # pictures a forward pass
-    workers: int = 2, # threads that read and decode
+    workers: int = 2, # threads that read and decode; with engine ray, how many copies of the model
+    engine: str = "local", # local, or ray for several machines
+    address: str | None = None, # of a running Ray cluster; none starts one here
     json: bool = False, # print JSON
 ) -> None:
     "Score every picture of a folder: probabilities and embedding, one row for every file."
     from nsfw_dreambooth.moderation import scan as scanning
-    scanning.scan(folder, model, out, batch_size=batch_size, workers=workers)
+    from nsfw_dreambooth.moderation.classifier import Classifier
+    scanning.scan(source, Classifier.from_pretrained(model, exact=exact), out, batch_size=batch_size, workers=workers, view=view,
+                  max_frames=max_frames, max_pixels=max_pixels, engine=engine, address=address)
     labels = Counter(scanning.read_scores(out, ["label"])["label"].to_pylist())
     unreadable = labels.pop(None, 0)
     found = ", ".join(f"{count} {name}" for name, count in sorted(labels.items()))

@@ -121,6 +121,7 @@ def decode_threads(
     threads, ready = torch.get_num_threads(), threading.Barrier(workers + 1)
     def start() -> None:
         torch.set_num_threads(1)
+        torch.get_num_threads() # a thread takes the number over at its first question, and keeps it
         ready.wait()
     pool = ThreadPoolExecutor(workers, "decode", initializer=start)
     for _ in range(workers): pool.submit(int)
