@@ -39,6 +39,7 @@ class Child:
     def become(self, flags: str) -> None:
         "In the child: a process group and an output of its own, then the notebook; never returns."
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         log = os.open(self.folder / "output", os.O_WRONLY | os.O_CREAT)
         for stream in (1, 2):
             os.dup2(log, stream)
@@ -47,13 +48,17 @@ class Child:
         sys.argv = ["run_notebook.py", self.notebook, "--flags", flags]
         sys.exit(run_notebook.main())
 
+    def kill(self) -> None:
+        "End it, and what it may have started and not ended."
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has ended, and left nothing
+
     def finish(self, status: int) -> None:
         "Report the end of it, and leave nothing of it behind."
         seconds = time.perf_counter() - self.start
-        try:
-            os.killpg(self.pid, signal.SIGKILL)  # what it may have started and not ended
-        except ProcessLookupError:
-            pass
+        self.kill()
         output = (self.folder / "output").read_text(encoding="utf-8", errors="replace")
         print(json.dumps({"notebook": self.notebook, "status": status, "seconds": seconds, "output": output[-20_000:]}), flush=True)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -65,18 +70,25 @@ def main() -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
     running: dict[int, Child] = {}
-    while waiting or running:
-        while waiting and len(running) < int(workers):
-            child = Child(waiting.pop(0), flags)
-            running[child.pid] = child
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid in running:
-            running.pop(pid).finish(os.waitstatus_to_exitcode(status))
-            continue
-        for child in running.values():
-            if time.perf_counter() - child.start > float(timeout):
-                os.killpg(child.pid, signal.SIGKILL)
-        time.sleep(0.05)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    server = os.getpid()
+    try:
+        while waiting or running:
+            while waiting and len(running) < int(workers):
+                child = Child(waiting.pop(0), flags)
+                running[child.pid] = child
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid in running:
+                running.pop(pid).finish(os.waitstatus_to_exitcode(status))
+                continue
+            for child in running.values():
+                if time.perf_counter() - child.start > float(timeout):
+                    child.kill()
+            time.sleep(0.05)
+    finally:
+        if os.getpid() == server:  # a child comes by here too, when its notebook is done
+            for child in running.values():
+                child.kill()
 
 
 if __name__ == "__main__":
