@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['Verdict', 'picture_or_reason', 'rows_or_reasons', 'fault', 'unsafe_columns', 'check_threshold', 'contract_of',
-           'Guard', 'judge', 'verdict_of', 'GenerationResult', 'verdicts_on', 'expanded', 'judged', 'generate', 'edit',
-           'save_result', 'generate_like']
+           'Guard', 'judge', 'verdict_of', 'GenerationResult', 'verdicts_on', 'expanded', 'judged', 'expanded_negative',
+           'callback_after_guard', 'generate', 'edit', 'save_result', 'generate_like']
 
 # %% ../nbs/10_guarded.ipynb #bfb84e62
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from inspect import signature
@@ -17,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from .core.artifacts import GuardError, write_atomic
-from .core.images import ImageError, ImageSource, image_sources, load_image
+from .core.images import ImageError, ImageSource, image_sources
+from .core.views import load_frames
 from .diffusion.metadata import MetadataError, make_records, read_metadata, request_of, write_png
 from .moderation.classifier import Classifier
 
@@ -42,7 +44,8 @@ def picture_or_reason(
 ) -> np.ndarray | str: # uint8 [h, w, 3], or why there is none
     "Open a picture, or say why it cannot be opened."
     try:
-        return load_image(source)
+        frames = load_frames(source, max_frames=2)
+        return frames[0][1] if len(frames) == 1 else "a moving picture: give its frames"
     except ImageError as error:
         return f"unreadable picture ({error.reason}): {error}"
     except Exception as error:
@@ -130,6 +133,9 @@ class Guard:
         self.classifier, self.threshold, self.batch_size = classifier, check_threshold(threshold), max(1, batch_size)
         self.columns = unsafe_columns(classifier, unsafe_labels)
         self.model_id, self.model_hash = (str(getattr(classifier, name, "")) for name in ("model_id", "model_hash"))
+        proved = getattr(getattr(getattr(classifier, "backend", None), "certificate", None), "threshold", None)
+        if proved is not None and (self.threshold != proved or unsafe_labels is not None):
+            raise GuardError(f"the classifier is a cascade, right at threshold {proved} and for its own unsafe labels: use these")
         self.counts: dict[str, dict[str, int]] = {} # stage -> pictures `checked` and `blocked`
 
     @property
@@ -241,15 +247,34 @@ def judged(
     records = [record | {"verdict": asdict(verdict)} for record, verdict in zip(records, verdicts, strict=True)]
     return GenerationResult(shown, verdicts, [one["prompt"] for one in records], [one["seed"] for one in records], records)
 
+# %% ../nbs/10_guarded.ipynb #9e9a7e01
+def expanded_negative(
+    source, # a run, or a base model
+    negative: str | Sequence[str] | None, # `{subject}` stands for a run's subject
+) -> str | list[str] | None: # the same, expanded
+    "Negative prompts as the model gets them."
+    if negative is None: return None
+    found = expanded(source, [negative] if isinstance(negative, str) else list(negative))
+    return found[0] if isinstance(negative, str) else found
+
+# %% ../nbs/10_guarded.ipynb #9e9a7e02
+def callback_after_guard(
+    guard: Guard | None, # who judges what comes out
+    options: Mapping, # further arguments of what draws
+) -> None:
+    "Raises `GuardError` for a callback beside a guard: it would see the pictures first."
+    if guard is not None and options.get("callback") is not None:
+        raise GuardError("a callback sees pictures before the guard does: preview with guard=None, and judge what comes out")
+
 # %% ../nbs/10_guarded.ipynb #252578f4
 def generate(
     source, # a run of `train_dreambooth`, or a `Diffusion`
     prompt: str | Sequence[str], # `{subject}` stands for a run's subject
     *,
     guard: Guard | None, # judges every picture; None must be written out
-    negative_prompt: str | None = None, # what the pictures shall not show
-    num_inference_steps: int = 20, # UNet evaluations a picture
-    guidance_scale: float = 5.0, # 1 is the conditional prediction alone
+    negative_prompt: str | Sequence[str] | None = None, # what the pictures shall not show: one for all, or one each
+    num_inference_steps: int = 20, # of the whole way
+    guidance_scale: float | Sequence[float] = 5.0, # 1 is the conditional prediction alone; or one a picture
     num_images_per_prompt: int = 1, # pictures of each prompt
     seed: int = 0, # picture i is drawn from `manual_seed(seed + i)`
     **sampling, # further arguments of `diffusion.sampler.sample`, e.g. `scheduler`, `height`, `progress`
@@ -257,7 +282,8 @@ def generate(
     "Draw pictures and hand out those that the guard allows."
     from nsfw_dreambooth.diffusion.sampler import sample
     prompts = expanded(source, [prompt] if isinstance(prompt, str) else list(prompt), warn=True)
-    if isinstance(negative_prompt, str): negative_prompt = expanded(source, [negative_prompt])[0]
+    callback_after_guard(guard, sampling)
+    negative_prompt = expanded_negative(source, negative_prompt)
     options = {"negative_prompt": negative_prompt, "seed": seed, "num_inference_steps": num_inference_steps,
                "guidance_scale": guidance_scale, "num_images_per_prompt": num_images_per_prompt, **sampling}
     diffusion = getattr(source, "diffusion", source)
@@ -278,6 +304,8 @@ def edit(
     from nsfw_dreambooth.diffusion.editing import edit as edit_pictures
     prompts = expanded(source, [prompt] if isinstance(prompt, str) else list(prompt), warn=True)
     diffusion, given = getattr(source, "diffusion", source), {"images": images} | ({} if masks is None else {"masks": masks})
+    callback_after_guard(guard, editing)
+    if "negative_prompt" in editing: editing["negative_prompt"] = expanded_negative(source, editing["negative_prompt"])
     made = edit_pictures(diffusion, images, prompts, masks, seed=seed, **editing)
     prompts = prompts*(len(made)//editing.get("num_images_per_prompt", 1)//len(prompts))
     return judged(guard, diffusion, made, prompts, {"seed": seed, **editing, **given})
@@ -289,11 +317,13 @@ def save_result(
 ) -> Path: # `folder`
     "Write the allowed pictures as PNG with their records, named by number and seed, and all verdicts as JSON."
     folder, records = Path(folder), []
-    for old in folder.glob("[0-9][0-9][0-9]-seed*.png"): old.unlink()
+    for old in folder.glob("[0-9][0-9][0-9]*-seed*.png"):
+        if re.fullmatch(r"\d{3,}-seed-?\d+\.png", old.name): old.unlink()
     for i, (image, verdict) in enumerate(zip(result.images, result.verdicts, strict=True)):
         name = f"{i:03d}-seed{result.seeds[i]}.png"
-        if image is not None: write_png(folder/name, image, None if result.records is None else result.records[i])
-        records.append({"file": name if image is not None else None, "prompt": result.prompts[i],
+        shown = image is not None and verdict.allowed is True
+        if shown: write_png(folder/name, image, None if result.records is None else result.records[i])
+        records.append({"file": name if shown else None, "prompt": result.prompts[i],
                         "seed": result.seeds[i], "verdict": asdict(verdict)})
     write_atomic(folder/"samples.json", json.dumps(records, indent=1) + "\n")
     return folder
@@ -315,7 +345,7 @@ def generate_like(
     prompts, options, i = request_of(record, set(signature(sample).parameters))
     try:
         images = sample(diffusion, prompts, **options, progress=progress)
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error: # arguments from a file, of any kind and size
+    except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError) as error: # arguments from a file, of any kind and size
         reason = " ".join(str(error).split())[:160]
         raise MetadataError(f"{Path(picture).name} cannot be drawn again ({reason}): use the version that drew it") from error
     found = judged(None, diffusion, images, prompts, options)

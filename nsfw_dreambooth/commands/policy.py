@@ -69,6 +69,8 @@ def threshold_command(
     json: bool = False, # print JSON
 ) -> None:
     "Prove a threshold on held-out labels, or say how many more are needed."
+    from types import SimpleNamespace
+
     from nsfw_dreambooth.core.artifacts import write_atomic
     from nsfw_dreambooth.moderation import labelled
     from nsfw_dreambooth.moderation.drift import scored_rows
@@ -77,12 +79,14 @@ def threshold_command(
     from nsfw_dreambooth.moderation.thresholds import DecisionRecord, choose_threshold
     policy = load_head(head) if head else None
     rows, given = labelled.join_scan(scores, labels)
-    p_unsafe, held = scored_rows(rows, policy)
-    wanted = set(unsafe.split(",") if unsafe else policy.unsafe_labels if policy else about(rows)["unsafe_labels"])
-    truth = [bool(wanted & set(str(value).split(";"))) for value in given["label"].to_pylist()]
+    p_unsafe, _ = scored_rows(rows, policy)
+    wanted = {one.strip() for one in (unsafe.split(",") if unsafe else policy.unsafe_labels if policy else about(rows)["unsafe_labels"])}
+    named = [{one.strip() for one in str(value).split(";")} for value in given["label"].to_pylist()]
+    if unsafe and (unknown := wanted - set().union(*named)): raise usage_error(f"no label {min(unknown)!r} in {labels}: look at --unsafe")
+    truth = [bool(wanted & own) for own in named]
     slices = {name: column_of(given, name) for name in by.split(",")} if by else None
     contract = choose_threshold(p_unsafe, truth, max_miss_rate=max_miss_rate, max_false_alarm_rate=max_false_alarm_rate,
-                                confidence=confidence, slices=slices, prevalence=prevalence, model=policy or held)
+                                confidence=confidence, slices=slices, prevalence=prevalence, model=policy or SimpleNamespace(**about(rows)))
     version = policy_version if policy_version is not None else policy.policy_version if policy else ""
     out = out or (str(Path(head)/"record.json") if head else None)
     if out: write_atomic(out, DecisionRecord(contract, version).to_json() + "\n")

@@ -33,6 +33,8 @@ class CallError(NSFWDreamBoothError):
         super().__init__(message)
         self.reason = reason
 
+    def __reduce__(self): return type(self), (self.reason, str(self)) # it comes from another process
+
 # %% ../../nbs/core/10_decoders.ipynb #b0a94ecf
 def answer_calls(
     connection, # this end of a pipe
@@ -73,15 +75,17 @@ class Killable:
         self.connection, other = self.context.Pipe()
         self.process = self.context.Process(target=answer_calls, args=(other, self.make, self.arguments), daemon=True)
         self.process.start()
-        Finalize(None, self.process.kill, exitpriority=10) # when this process ends: it would wait for one that ignores SIGTERM
+        self.end = Finalize(None, self.process.kill, exitpriority=10) # when this process ends: it would wait for one that ignores SIGTERM
         other.close()
         self.connection.recv() # ready; no part of any call's time
 
     def stop(self) -> None: # at once
         if self.process is None: return
+        self.end.cancel()
         self.connection.close()
         self.process.kill()
         self.process.join()
+        self.process.close() # else its descriptors stay open
         self.process = None
 
     def __call__(self, *call): # from one thread at a time
@@ -137,6 +141,9 @@ def make_decoder(
             return {name: prepare(image) for name, image in looks(data, **options)}
         except MemoryError as error:
             raise ImageError("too-large", "it does not fit into memory: lower max_pixels") from error
+        except ImageError: raise
+        except Exception as error: # a decoder that fails in a new way costs one file
+            raise ImageError("broken", f"{type(error).__name__}: {error}"[:200]) from error
     first = BytesIO()
     Image.new("RGB", (8, 8)).save(first, "JPEG")
     decode(first.getvalue()) # loads the readers: no part of any picture's time

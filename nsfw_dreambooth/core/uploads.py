@@ -25,6 +25,8 @@ class UploadError(NSFWDreamBoothError):
         super().__init__(message)
         self.reason = reason
 
+    def __reduce__(self): return type(self), (self.reason, str(self))
+
 # %% ../../nbs/core/08_uploads.ipynb #1fd520f4
 @dataclass(frozen=True)
 class Upload:

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'SAMPLED_FRAMES', 'MAX_FRAMES', 'MAX_ANIMATION', 'full_view', 'starts', 'tile_boxes', 'tile_views', 'views',
-           'count_gif_frames', 'sample_numbers', 'load_frames', 'looks']
+           'count_gif_frames', 'sample_numbers', 'each_frame', 'load_frames', 'looks']
 
 # %% ../../nbs/core/06_views.ipynb #abbfcb26
 import os
 from collections.abc import Iterator
+from itertools import chain
 from math import ceil
 
 import numpy as np
@@ -26,6 +27,8 @@ def full_view(
     "Pad a picture to a square."
     h, w = image.shape[:2]
     side = max(h, w)
+    if side*side > 4*MAX_PIXELS:
+        raise ImageError("too-large", f"{w} x {h} pixels padded to {side} x {side}, the limit is {4*MAX_PIXELS} pixels: look at tiles")
     square = np.full((side, side, 3), fill, np.uint8)
     top, left = (side - h)//2, (side - w)//2
     square[top:top + h, left:left + w] = image
@@ -154,7 +157,7 @@ def _walk(image: Image.Image, count: int, wanted: list[int], max_pixels: int) ->
             yield number, to_rgb(check_pixels(image, max_pixels))
 
 # %% ../../nbs/core/06_views.ipynb #f9065ce5
-def load_frames(
+def each_frame(
     source: ImageSource, # as `load_image` takes; what does not move has one frame
     max_frames: int | None = SAMPLED_FRAMES, # frames to decode, evenly spaced with the first and the last; None: all
     max_pixels: int = MAX_PIXELS, # limit on width x height
@@ -162,12 +165,13 @@ def load_frames(
     frame_limit: int = MAX_FRAMES, # a file with more frames is refused
     animation_limit: int = MAX_ANIMATION, # limit on frames x width x height
     min_side: int | None = None, # a JPEG may come out smaller, its short side at least this; None decodes in full
-) -> list[tuple[int, np.ndarray]]: # number and uint8 [h, w, 3] of each frame; score them all, the worst counts
+) -> Iterator[tuple[int, np.ndarray]]: # number and uint8 [h, w, 3] of each frame, one at a time in memory
     "The frames of a moving picture; raises `ImageError` and nothing else."
     if max_frames is not None and max_frames < 1:
         raise ImageError("bad-view", f"max_frames {max_frames}: give at least 1, or None for all")
     if not isinstance(source, (str, os.PathLike, bytes, bytearray, memoryview)):
-        return [(0, load_image(source, max_pixels))]
+        yield 0, load_image(source, max_pixels)
+        return
     data = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else read_bytes(source, max_bytes)
     image = open_header(data, max_pixels, max_bytes)
     with decoder_errors(data, f"{image.format} of {image.width} x {image.height}"):
@@ -175,8 +179,17 @@ def load_frames(
         if count > frame_limit or count*image.width*image.height > animation_limit:
             raise ImageError("too-large", f"{count} or more frames of {image.width} x {image.height} pixels, the limits are {frame_limit} "
                                           f"frames and {animation_limit} pixels: raise frame_limit, animation_limit")
-        if count == 1: return [(0, load_image(data, max_pixels, max_bytes, min_side))]
-        return list(_walk(image, count, sample_numbers(count, max_frames), max_pixels))
+        if count == 1: yield 0, load_image(data, max_pixels, max_bytes, min_side)
+        else: yield from _walk(image, count, sample_numbers(count, max_frames), max_pixels)
+
+# %% ../../nbs/core/06_views.ipynb #f9065ce6
+def load_frames(
+    source: ImageSource, # as `load_image` takes; what does not move has one frame
+    max_frames: int | None = SAMPLED_FRAMES, # frames to decode, evenly spaced with the first and the last; None: all
+    **options, # of `each_frame`: limits and `min_side`
+) -> list[tuple[int, np.ndarray]]: # number and uint8 [h, w, 3] of each frame
+    "The frames of a moving picture, together; raises `ImageError` and nothing else."
+    return list(each_frame(source, max_frames, **options))
 
 # %% ../../nbs/core/06_views.ipynb #7e1c5a02
 def looks(
@@ -185,9 +198,12 @@ def looks(
     max_frames: int | None = SAMPLED_FRAMES, # frames of a moving picture, evenly spaced with the first and the last; None: all
     min_side: int | None = None, # a JPEG may come out smaller, its short side at least this; None decodes in full
     **limits, # `max_pixels`, `max_bytes`, `frame_limit`, `animation_limit` of `load_frames`
-) -> list[tuple[str, np.ndarray]]: # name and uint8 [h, w, 3] of each; score them all, the worst counts
-    "Everything of one input that shall be scored; raises `ImageError` and nothing else."
-    frames = load_frames(source, max_frames, min_side=min_side, **limits)
-    if len(frames) == 1: return views(frames[0][1], view)
-    return [(f"frame {number}" + ("" if name == "center" else f", {name}"), image)
-            for number, frame in frames for name, image in views(frame, view)]
+) -> Iterator[tuple[str, np.ndarray]]: # name and uint8 [h, w, 3] of each; score them all, the worst counts
+    "Everything of one input that shall be scored, a frame at a time; raises `ImageError` and nothing else."
+    frames = each_frame(source, max_frames, min_side=min_side, **limits)
+    first, second = next(frames), next(frames, None)
+    if second is None:
+        yield from views(first[1], view)
+        return
+    for number, frame in chain([first, second], frames):
+        for name, image in views(frame, view): yield f"frame {number}" + ("" if name == "center" else f", {name}"), image

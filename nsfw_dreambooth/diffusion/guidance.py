@@ -55,9 +55,11 @@ def ask_halves(
         states = torch.cat([uncond[without], cond[with_prompt]])
         low, high = predict(x_t[rows], t, states).split([len(without), len(with_prompt)])
     else:
-        low = weak(x_t[without], t, uncond[without]) if len(without) else x_t[without]
-        high = predict(x_t[with_prompt], t, cond[with_prompt]) if len(with_prompt) else x_t[with_prompt]
-    both = torch.empty(2, *x_t.shape, dtype=(high if len(high) else low).dtype, device=x_t.device)
+        high = predict(x_t[with_prompt], t, cond[with_prompt]) if len(with_prompt) else None
+        low = weak(x_t[without], t, uncond[without]) if len(without) else high[:0]
+        high = low[:0] if high is None else high
+    some = high if len(high) else low # of the UNet's own channels, which may be fewer than those of `x_t`
+    both = some.new_empty(2, len(x_t), *some.shape[1:])
     both[:, without], both[:, with_prompt] = low, high # the one fills both places ...
     both[1, without] = low # ... and the other takes its own
     return both[0], both[1]
@@ -119,12 +121,16 @@ class Guidance:
         if self.threshold is not None and not -1 <= self.threshold <= 1:
             raise DiffusionError(f"guidance threshold {self.threshold}: give a cosine up to 1, 0.95 to 1 is usual")
 
+    def said(self) -> list | None: # for `Guidance(*said)`, as JSON can hold it; itself with a weak model, which it cannot
+        if self.weak is not None: return self
+        return [torch.as_tensor(self.scale).tolist(), self.rescale, self.start, self.stop, self.threshold]
+
     @property
     def needs_uncond(self) -> bool: # whether the unconditional states are used
         return bool((torch.as_tensor(self.scale) != 1).any())
 
     def scales(self, n: int) -> Tensor: # [n], one a picture
-        scale = torch.as_tensor(self.scale, dtype=torch.float32).flatten()
+        scale = torch.as_tensor(self.scale, dtype=torch.float32).flatten().cpu()
         if len(scale) not in (1, n):
             raise DiffusionError(f"{len(scale)} guidance scales for {n} pictures: give one, or one each")
         return scale.expand(n)
@@ -177,7 +183,7 @@ def guide(
 # %% ../../nbs/diffusion/03_guidance.ipynb #c77d6c91
 def noise_interval(
     alphas_cumprod: Tensor, # the scheduler's, one each timestep of the training
-    timesteps: Tensor, # the scheduler's, once its steps are set, descending
+    timesteps: Tensor, # one a step, descending: `scheduler.timesteps[::scheduler.order]` once its steps are set
     low: float, # sigma that the guided steps lie above
     high: float, # sigma that they do not exceed
 ) -> dict[str, float]: # `start` and `stop` for `Guidance`

@@ -155,13 +155,16 @@ def denoise(
     callback: Callback | None = None, # called after each pass
     eta: float = 0.0, # share of the chain's noise that DDIM adds at each step
     evaluations: Evaluations | None = None, # what was spent is added to it
+    beside: Tensor | None = None, # [n, more, h, w], what a UNet for inpainting sees beside the latents
 ) -> Tensor: # [n, c, h, w], clean
     "The denoising loop."
     extra, whole = step_options(scheduler, generators, eta), len(scheduler.timesteps)
     way = Way(len(x_t), -(-whole//scheduler.order))
     for i, t in enumerate(timesteps):
         way.step = (whole - len(timesteps) + i)//scheduler.order
-        eps = guidance(diffusion.predict, scheduler.scale_model_input(x_t, t), t, cond, uncond, way)
+        seen = scheduler.scale_model_input(x_t, t)
+        seen = seen if beside is None else torch.cat([seen, beside], 1)
+        eps = guidance(diffusion.predict, seen, t, cond, uncond, way)
         x_t = scheduler.step(eps, t, x_t, **extra, return_dict=False)[0]
         replaced = callback(i, t, x_t) if callback else None
         x_t = x_t if replaced is None else replaced

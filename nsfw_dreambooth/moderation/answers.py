@@ -51,6 +51,8 @@ class Refusal(NSFWDreamBoothError):
         super().__init__(message)
         self.reason, self.status = reason, STATUS.get(reason, 422)
 
+    def __reduce__(self): return type(self), (self.reason, str(self))
+
     def body(self) -> dict: # of the answer
         return {"error": {"reason": self.reason, "message": str(self)}}
 

@@ -128,6 +128,8 @@ def checked_torchscript(
     packed = io.BytesIO()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(packed, "w") as out:
+            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+                raise BundleError("model.pt is packed, which torch never does: not loaded; export it again")
             for name in sorted(set(archive.namelist())):
                 if name.endswith(".debug_pkl"): continue # line numbers of the source
                 inner, body = name.partition("/")[2], archive.read(name)
@@ -292,11 +294,14 @@ class BundleBackend:
         self.min_side, self.folder = self.transform.min_side, Path(folder)
         self.check(golden)
 
+    def __reduce__(self): # an engine cannot be pickled, and is opened again: the folder must be there
+        return BundleBackend, (self.folder.absolute(), self.engine.threads, self.transform.exact)
+
     def check(self, golden: Mapping[str, np.ndarray]) -> None: # the promise, kept here and now?
         limits = self.certificate
         found = differences(self.forward(golden["inputs"]), (golden["probs"], golden["embeddings"]))
         for when, (gap, cosine) in {"at its export": (limits.max_dp, limits.min_cosine), "on this machine": found}.items():
-            if gap > limits.max_allowed_dp or cosine < limits.min_allowed_cosine:
+            if not (gap <= limits.max_allowed_dp and cosine >= limits.min_allowed_cosine):
                 raise BundleError(f"{self.folder} ({self.variant}) is beyond its tolerance {when}: |Δp| {gap:.3g} of at most "
                                   f"{limits.max_allowed_dp}, cosine {cosine:.4f} of at least {limits.min_allowed_cosine}: export another "
                                   "precision, or allow more with max_dp and min_cosine")

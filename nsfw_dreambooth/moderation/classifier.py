@@ -35,7 +35,8 @@ class Scores:
     model_id: str # the name the model was opened by
     model_hash: str # 64 hex digits: weights, labels and transform
     embedding_kind: str # `cls_mean`, `cls` or `pooled`
-    looks: np.ndarray | None = None # [n] names of the view or frame that counted, e.g. `center`, `frame 12 of 30`
+    looks: np.ndarray | None = None # [n] names of the view or frame that counted, e.g. `center`, `frame 12`
+    head_hash: str = "" # of the policy head that gave the probabilities; empty: the model's own
 
     def __len__(self) -> int:
         return len(self.probs)
@@ -254,8 +255,7 @@ class Classifier:
         workers: int = 2, # threads that decode
     ) -> Scores: # one row a picture: its worst look
         batches = ahead(lambda source: self.prepare(source, view, max_frames), image_sources(images), batch_size, workers)
-        nothing = self.scores(np.zeros((0, len(self.labels)), "f4"), np.zeros((0, self.backend.embedding_dim), "f4"), [])
-        return join_scores([nothing, *(self.score(prepared, batch_size)[0] for prepared in batches)])
+        return join_scores([self.no_scores(), *(self.score(prepared, batch_size)[0] for prepared in batches)])
 
     def prepare(
         self,
@@ -273,15 +273,19 @@ class Classifier:
         batch_size: int = 32, # looks a forward pass
     ) -> tuple[Scores, list[Scores]]: # one row a picture, its worst look; and of each picture a row a look
         each = score_looks(self, prepared, batch_size)
-        return join_scores([own[self.worst(own)] for own in each]), each
+        return join_scores([self.no_scores(), *(own[self.worst(own)] for own in each)]), each
 
     def worst(self, scores: Scores) -> int: # the row that counts: no number, else the highest p(unsafe); without an unsafe label the first
         if len(scores) == 1 or not self.unsafe_labels: return 0
         return int(np.nan_to_num(self.p_unsafe(scores), nan=np.inf).argmax())
 
+    def no_scores(self) -> Scores: # of no pictures
+        return self.scores(np.zeros((0, len(self.labels)), "f4"), np.zeros((0, self.backend.embedding_dim), "f4"), [])
+
     def scores(self, probs: np.ndarray, embeddings: np.ndarray, looks: Sequence[str] | None = None) -> Scores: # with provenance
         looks = None if looks is None else np.array(looks, dtype=object)
-        return Scores(probs, embeddings, self.labels, self.model_id, self.model_hash, self.backend.embedding_kind, looks)
+        return Scores(probs, embeddings, self.labels, self.model_id, self.model_hash, self.backend.embedding_kind, looks,
+                      getattr(self, "head_hash", ""))
 
     def p_unsafe(self, scores: Scores) -> np.ndarray: # [n] summed probability of the unsafe labels
         if not self.unsafe_labels:
@@ -295,6 +299,7 @@ def score_looks(
     batch_size: int = 32, # looks a forward pass
 ) -> list[Scores]: # of each picture, a row a look
     "Score every look of every picture, whatever their numbers, in full batches."
+    if not prepared: return []
     inputs = [one for picture in prepared for one in picture.values()]
     passes = [clf.backend.forward(np.stack(inputs[i:i + batch_size])) for i in range(0, len(inputs), batch_size)]
     names = np.array([name for picture in prepared for name in picture], dtype=object)

@@ -30,8 +30,10 @@ class ShardScorer:
         scorer: Scorer, # what makes rows
         out: str, # the scan folder, the same path on every machine
         workers: int = 1, # threads that decode, beside the model
+        root: str = "", # the folder that relative paths count from; empty: where this process is
     ):
         self.scorer, self.out, self.workers = scorer, Path(out), workers
+        if root and os.path.isdir(root): os.chdir(root) # a worker has a process of its own
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]: # `shard` -> `rows`, `errors`
         found = [self.score(int(shard)) for shard in batch["shard"]]
@@ -100,7 +102,7 @@ def score_on_ray(
         context.enable_progress_bars = context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         shards = ray.data.from_items([{"shard": shard} for shard in plan.shards], override_num_blocks=len(plan.shards))
-        settings = {"fn_constructor_args": (scorer, str(plan.out.absolute())), "batch_size": 1, "num_cpus": 1}
+        settings = {"fn_constructor_args": (scorer, str(plan.out.absolute()), 1, os.getcwd()), "batch_size": 1, "num_cpus": 1}
         done = shards.map_batches(ShardScorer, compute=ray.data.ActorPoolStrategy(size=min(workers, len(plan.shards))), **settings)
         for row in done.iter_rows():
             tell(int(row["rows"]), int(row["errors"]))

@@ -309,7 +309,7 @@ def choose(
     if not good:
         raise ModelError("no variant holds the tolerance: " + "; ".join(f"{one.variant} |Δp| {one.max_dp:.3g}, cosine {one.min_cosine:.4f}"
                                                                        for one in certificates))
-    return min(good, key=lambda certificate: certificate.ms["8"])
+    return min(good, key=lambda certificate: certificate.ms.get("8", 0))
 
 # %% ../../nbs/moderation/07_export.ipynb #e4c74f9f
 def export(

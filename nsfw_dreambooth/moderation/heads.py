@@ -128,7 +128,7 @@ class HeadBackend:
 
     def judge(self, vectors: np.ndarray) -> np.ndarray: # unit rows [n, d] -> [n, c], rows sum to 1
         if self.head.kind != "multilabel": return self.head.probs(vectors)
-        p = self.head.p_unsafe(vectors)
+        p = self.head.probs(vectors)[:, [self.head.labels.index(name) for name in self.head.unsafe_labels]].max(1)
         return np.stack([p, 1 - p], 1)
 
     def forward(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]: # -> probs [n, c], embeddings [n, d]
@@ -170,7 +170,7 @@ class Policies:
         **looking, # `view`, `max_frames` of `Classifier.prepare`
     ) -> dict[str, Scores]: # policy -> its scores; each policy counts the look that is worst by its own lights
         headed = {name: with_head(self.classifier, head) for name, head in self.heads.items()}
-        found = {name: [] for name in headed}
+        found = {name: [clf.no_scores()] for name, clf in headed.items()}
         for prepared in ahead(lambda source: self.classifier.prepare(source, **looking), image_sources(images), batch_size):
             for own in score_looks(self.classifier, prepared, batch_size):
                 for name, clf in headed.items():

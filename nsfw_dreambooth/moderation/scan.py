@@ -476,8 +476,9 @@ def decisions(
 ) -> np.ndarray: # [n] of `allow`, `block`, `review`
     "Decide each row: `review` for every error, else `block` from the threshold on."
     unsafe = about(table)["unsafe_labels"]
+    if not 0 <= threshold <= 1: raise ScanError(f"threshold {threshold}: give 0 to 1")
     if not unsafe:
         raise ScanError(f"none of {', '.join(about(table)['labels'])} names the unsafe class: set clf.unsafe_labels")
     columns = [table.column(f"p_{name}").to_numpy(zero_copy_only=False) for name in unsafe]
     ok = pc.equal(table.column("status"), "ok").to_numpy(zero_copy_only=False)
-    return np.where(ok, np.where(np.sum(columns, 0) >= threshold, "block", "allow"), "review")
+    return np.where(ok, np.where(np.sum(columns, 0) < threshold, "allow", "block"), "review")

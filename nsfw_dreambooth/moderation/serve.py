@@ -87,7 +87,7 @@ class Service:
         try:
             found = await self.spec.ask(await self.decoders(upload.data))
             result = judged(upload.name, found, self.rule, embedding)
-        except (ImageError, CallError) as error:
+        except (ImageError, CallError, Refusal) as error:
             result = failed(upload.name, self.model, self.rule, error.reason, str(error))
         self.counters.add("decisions_total", result["decision"])
         if "error" in result: self.counters.add("errors_total", result["error"]["reason"])
@@ -185,6 +185,9 @@ def build(
     "LitServe with our routes."
     classifier = Classifier.from_pretrained(config.model)
     classifier.p_unsafe(classifier([])) # a model without an unsafe label is refused now
+    proved = getattr(getattr(classifier.backend, "certificate", None), "threshold", None) # a cascade is right at one threshold only
+    if proved is not None and (config.threshold != proved or config.review_from is not None):
+        raise ServeError(f"{config.model} is a cascade made for threshold {proved}, without review_from: serve it so, or make another")
     api = ClassifyAPI(config, Counters(METRICS, config.servers + config.workers))
     service = Service(config, classifier, api, config.api_key_env and os.environ[config.api_key_env])
     server = LitServer(api, accelerator=config.device, devices=1, workers_per_device=config.workers, restart_workers=True,
