@@ -65,7 +65,7 @@ def recommend(
     "The kind for so many vectors in so much memory; raises `VectorError` where none fits."
     lists = f"IVF{2**round(math.log2(2*math.sqrt(max(count, 1))))}"
     pieces = [next(m for m in range(dim//part, 0, -1) if dim % m == 0) for part in (4, 8, 16) if dim >= part]
-    kinds = ["Flat"]*(count <= 50_000) + ["HNSW32"]*(count <= 500_000) + [f"{lists},SQ8", *(f"{lists},PQ{m}" for m in pieces)]
+    kinds = ["Flat"]*(count <= 50_000) + ["HNSW32"]*(count <= 500_000) + [f"{lists},SQ8", *(f"{lists},PQ{m}np" for m in pieces)]
     fits = [kind for kind in kinds if memory_mb is None or megabytes(kind, count, dim) <= memory_mb]
     if not fits:
         least = megabytes(kinds[-1], count, dim)
@@ -129,7 +129,7 @@ class FaissStore:
 
     @property
     def train_rows(self) -> int: # vectors that training asks for
-        return 0 if self.engine.is_trained else max(64*self.lists, 40*256*("PQ" in self.kind), 10_000)
+        return 0 if self.engine.is_trained else max(40*self.lists, 40*256*("PQ" in self.kind), 10_000)
 
     def train(self, vectors: np.ndarray) -> None: train_faiss(self, vectors)
 
@@ -183,7 +183,7 @@ def train_faiss(
     least = max(store.lists, 256*("PQ" in store.kind))
     if len(vectors) < least:
         raise VectorError(f"{store.kind} is trained on {least} vectors or more, not {len(vectors)}: take kind 'Flat', or fewer lists")
-    if ivf := _faiss().try_extract_index_ivf(store.engine): ivf.cp.min_points_per_centroid = 1 # its warning says nothing new
+    if store.lists: _faiss().try_extract_index_ivf(store.engine).cp.min_points_per_centroid = 1 # its warning is ours
     store.engine.train(vectors)
 
 # %% ../../nbs/moderation/17_faiss_store.ipynb #387facde
