@@ -6,9 +6,10 @@
 __all__ = ['weaviate_filter', 'weaviate_id', 'open_weaviate', 'WeaviateStore', 'make_weaviate_collection', 'declare_properties',
            'pinecone_filter', 'pinecone_id', 'PineconeStore']
 
-# %% ../../nbs/moderation/19_servers.ipynb #247a1d2f
+# %% ../../nbs/moderation/19_servers.ipynb #7f1384ed
 import hashlib
 import uuid
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -70,6 +71,7 @@ class WeaviateStore:
         self.dim, self.kind, self.url, self.grpc_port, self.batch_size = dim, kind, url, grpc_port, batch_size
         self.collection_name, self.properties = collection, set(properties)
         self.client = open_weaviate(url, grpc_port, api_key)
+        weakref.finalize(self, self.client.close) # its connections
         if not self.client.collections.exists(collection): make_weaviate_collection(self.client, collection, kind)
         self.objects = self.client.collections.use(collection)
 
