@@ -22,11 +22,11 @@ from ..core.artifacts import NSFWDreamBoothError
 from .rows import VectorError, read_store
 from .where import Condition, parse_where, typed_columns
 
-# %% ../../nbs/moderation/09_index.ipynb #7aa13bef
+# %% ../../nbs/moderation/09_index.ipynb #0db16ace
 class IndexMismatchError(NSFWDreamBoothError):
     "The question comes from another model, or another kind of embedding, than the index holds."
 
-# %% ../../nbs/moderation/09_index.ipynb #dee72943
+# %% ../../nbs/moderation/09_index.ipynb #c1c0abb4
 def unit_rows(
     vectors: np.ndarray, # [n, d] or [d], any real dtype
 ) -> np.ndarray: # [n, d] float32, rows of length 1, contiguous
@@ -39,7 +39,7 @@ def unit_rows(
         raise VectorError(f"vector {bad[0]} of {len(rows)} has length {length[bad[0], 0]}: drop it or embed it again")
     return np.ascontiguousarray(rows / length)
 
-# %% ../../nbs/moderation/09_index.ipynb #4bb4dedb
+# %% ../../nbs/moderation/09_index.ipynb #54002332
 @dataclass
 class Embedded:
     "Embeddings with their ids and origin."
@@ -57,7 +57,7 @@ class Embedded:
             twice = next(name for i, name in enumerate(self.ids) if name in self.ids[:i])
             raise VectorError(f"id {twice!r} comes twice: ids must differ")
 
-# %% ../../nbs/moderation/09_index.ipynb #a9edbd6e
+# %% ../../nbs/moderation/09_index.ipynb #d23989f8
 def _one_value(table, name: str) -> str: # the column's only value, or what `scan` wrote into the schema's metadata
     "What a whole table has in common; raises `IndexMismatchError` where its rows differ."
     if name not in table.column_names:
@@ -80,7 +80,7 @@ def filter_columns(
     return {column.name: table[column.name].to_pylist() for column in table.schema if column.name not in NO_COLUMNS
             and column.name.isidentifier() and any(test(column.type) for test in tests)}
 
-# %% ../../nbs/moderation/09_index.ipynb #c874578f
+# %% ../../nbs/moderation/09_index.ipynb #faf7c789
 def table_embeddings(
     table, # pyarrow.Table with columns `id` and `embedding`; rows without an embedding are counted and left out
 ) -> Embedded:
@@ -92,7 +92,7 @@ def table_embeddings(
                     _one_value(rows, "model_hash"), _one_value(rows, "embedding_kind"), len(table) - len(rows),
                     filter_columns(rows))
 
-# %% ../../nbs/moderation/09_index.ipynb #8f0c6025
+# %% ../../nbs/moderation/09_index.ipynb #e5969327
 def read_embeddings(
     source, # `Embedded`, `Scores`, pyarrow.Table, a folder that `scan` wrote, or an array [n, d]
     ids: Sequence[str] | None = None, # n ids; default "0", "1", ... (a table has its own)
@@ -110,7 +110,7 @@ def read_embeddings(
     return Embedded(vectors, ids, getattr(source, "model_hash", model_hash),
                     getattr(source, "embedding_kind", embedding_kind))
 
-# %% ../../nbs/moderation/09_index.ipynb #53318fa5
+# %% ../../nbs/moderation/09_index.ipynb #dcbdd3ff
 def check_same_model(
     held, # what is asked: anything with `model_hash`, `embedding_kind` and `dim`
     asked: Embedded, # who asks; an empty hash or kind is not known and not checked
@@ -125,7 +125,7 @@ def check_same_model(
         raise IndexMismatchError(f"vectors here are {held.dim} wide, of the query {asked.vectors.shape[1]}: "
                                  "embed the query with the same model")
 
-# %% ../../nbs/moderation/09_index.ipynb #ba1d351d
+# %% ../../nbs/moderation/09_index.ipynb #65f96ffd
 class VectorStore(Protocol):
     "Unit vectors under string ids; what every store can do."
     name: str # under which `STORES` knows it
@@ -166,7 +166,7 @@ def store_class(
     module, _, attribute = STORES[name].partition(":")
     return getattr(importlib.import_module(f"nsfw_dreambooth.moderation.{module}"), attribute)
 
-# %% ../../nbs/moderation/09_index.ipynb #7d20e0ad
+# %% ../../nbs/moderation/09_index.ipynb #2b4cb178
 @dataclass
 class Index:
     "Nearest neighbours by cosine among the embeddings of one model."
@@ -290,7 +290,7 @@ def scan_batches(
         table = pq.read_table(part)
         if table["embedding"].null_count < len(table): yield table_embeddings(table)
 
-# %% ../../nbs/moderation/09_index.ipynb #2de0c417
+# %% ../../nbs/moderation/09_index.ipynb #587ed1ea
 def save_index(
     index: Index,
     folder: str | Path, # an older index in it is replaced in one step
@@ -299,7 +299,7 @@ def save_index(
     index.store.save(folder, {"store": index.store.name, "model_hash": index.model_hash, "fields": index.fields,
                               "embedding_kind": index.embedding_kind, "skipped": index.skipped})
 
-# %% ../../nbs/moderation/09_index.ipynb #5a159002
+# %% ../../nbs/moderation/09_index.ipynb #0bab5df0
 def load_index(
     folder: str | Path, # a folder that `Index.save` wrote
     **options, # for the store: `mmap=True` of FAISS, `api_key=` of a service
