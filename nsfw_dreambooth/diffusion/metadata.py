@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_PICTURES', 'KEYWORD', 'MAX_RECORD', 'MetadataError', 'versions', 'scale_of', 'make_records', 'parameters_line',
-           'write_png', 'check_record', 'read_metadata', 'request_of']
+           'png_bytes', 'write_png', 'check_record', 'read_metadata', 'request_of']
 
 # %% ../../nbs/diffusion/07_metadata.ipynb #8f5ec741
 import json
@@ -97,13 +97,12 @@ def parameters_line(
              "Model": record["model_id"]}
     return f"{record['prompt']}\n{negative}" + ", ".join(f"{key}: {value}" for key, value in facts.items())
 
-# %% ../../nbs/diffusion/07_metadata.ipynb #0355d922
-def write_png(
-    path: str | Path, # where it shall lie
+# %% ../../nbs/diffusion/07_metadata.ipynb #7b1fd3a0
+def png_bytes(
     image: np.ndarray, # uint8 [h, w, 3]
-    record: Mapping | None = None, # as `make_records` gives it; None writes the picture alone
-) -> Path: # `path`
-    "Write a picture with its record, whole or not at all."
+    record: Mapping | None = None, # as `make_records` gives it; None makes the picture alone
+) -> bytes: # a PNG
+    "A picture with its record."
     text, data = PngInfo(), BytesIO()
     if record is not None:
         written = json.dumps(record)
@@ -114,7 +113,16 @@ def write_png(
             text.add_text(KEYWORD, written)
             text.add_itxt("parameters", parameters_line(record))
     Image.fromarray(image).save(data, "PNG", pnginfo=text)
-    return write_atomic(path, data.getvalue())
+    return data.getvalue()
+
+# %% ../../nbs/diffusion/07_metadata.ipynb #0355d922
+def write_png(
+    path: str | Path, # where it shall lie
+    image: np.ndarray, # uint8 [h, w, 3]
+    record: Mapping | None = None, # as `make_records` gives it; None writes the picture alone
+) -> Path: # `path`
+    "Write a picture with its record, whole or not at all."
+    return write_atomic(path, png_bytes(image, record))
 
 # %% ../../nbs/diffusion/07_metadata.ipynb #9a72f5af
 _FIELDS = {"prompt": str, "negative_prompt": str, "seed": int, "sampler": str, "num_inference_steps": int, "guidance_scale": (int, float),

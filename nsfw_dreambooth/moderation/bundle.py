@@ -184,7 +184,7 @@ class OpenVINOEngine:
         queue = self.queue(1 if len(batch) == 1 else self.threads)
         found = [None]*len(batch)
         for row in range(len(batch)):
-            queue.start_async([batch[row:row + 1]], (found, row), share_inputs=True)
+            queue.start_async([batch[row:row + 1]], (found, row)) # copied: a shared view may be gone before it is read
         queue.wait_all()
         return tuple(np.concatenate(part) for part in zip(*found, strict=True))
 

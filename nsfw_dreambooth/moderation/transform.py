@@ -111,7 +111,7 @@ def normalize(
 ) -> Tensor: # float32 [n, 3, h, w]
     "What a network computes first."
     mean, std = (torch.tensor(values, device=batch.device).reshape(3, 1, 1) for values in (transform.mean, transform.std))
-    return batch.permute(0, 3, 1, 2).float()*(1/(255*std)) - mean/std
+    return (batch.permute(0, 3, 1, 2).float() - 255*mean)*(1/(255*std)) # in this order: near the mean a later difference would cancel
 
 # %% ../../nbs/moderation/00_transform.ipynb #d3c0de02
 def decode_threads(
