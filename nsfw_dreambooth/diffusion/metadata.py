@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_PICTURES', 'KEYWORD', 'MAX_RECORD', 'MetadataError', 'versions', 'scale_of', 'make_records', 'parameters_line',
-           'png_bytes', 'write_png', 'check_record', 'read_metadata', 'request_of']
+           'png_bytes', 'write_png', 'check_record', 'read_metadata', 'recorded_guidance', 'request_of']
 
 # %% ../../nbs/diffusion/07_metadata.ipynb #8f5ec741
 import json
@@ -21,8 +21,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..core.artifacts import NSFWDreamBoothError, write_atomic
 from ..core.images import ImageError, load_image, read_bytes, shown_name
-from .guidance import Guidance
-from .pipeline import DiffusionError
 
 # %% ../../nbs/diffusion/07_metadata.ipynb #631b26b1
 class MetadataError(NSFWDreamBoothError):
@@ -68,7 +66,7 @@ def make_records(
     each, seed, negative = options.get("num_images_per_prompt", 1), options.get("seed", 0), options.get("negative_prompt")
     kept = {key: value for key, value in options.items() if key not in ("progress", "evaluations")} # they draw nothing
     if options.get("callback") is None: kept.pop("callback", None) # another may change the latents
-    if isinstance(options.get("guidance"), Guidance): kept["guidance"] = options["guidance"].said()
+    if hasattr(options.get("guidance"), "said"): kept["guidance"] = options["guidance"].said()
     lost = sorted(key for key, value in kept.items() if not _plain(value)) + [key for key in ("latents",) if options.get(key) is not None]
     if len(prompts)*each > MAX_PICTURES: lost.append("a request of this size")
     sampler, made_with, records = options.get("scheduler", "dpm++"), versions(), []
@@ -190,6 +188,18 @@ def read_metadata(
         reason = " ".join(str(error).split())[:160]
         raise MetadataError(f"{name} cannot say how it was made ({reason}): give the PNG as it was saved") from error
 
+# %% ../../nbs/diffusion/07_metadata.ipynb #91da7c01
+def recorded_guidance(
+    values: list, # of `Guidance.said`
+): # the `Guidance`
+    "A guidance from a record; raises `MetadataError` where it is none."
+    from nsfw_dreambooth.diffusion.guidance import Guidance # only here: the import of diffusers is heavy
+    from nsfw_dreambooth.diffusion.pipeline import DiffusionError
+    try:
+        return Guidance(*values[:5])
+    except (TypeError, ValueError, DiffusionError) as error:
+        raise MetadataError(f"its request has a guidance that is none ({error})") from error
+
 # %% ../../nbs/diffusion/07_metadata.ipynb #fb7911d3
 def request_of(
     record: Mapping, # as `read_metadata` gives it
@@ -204,10 +214,7 @@ def request_of(
     if unknown: raise MetadataError(f"the picture was drawn with {unknown[0][:40]!r}, which this version does not have: use the one "
                                     f"that made it, {str(record['made_with'].get('nsfw_dreambooth'))[:20]}")
     if type(options.get("seed", 0)) is not int: raise MetadataError("its request has a seed that is no whole number")
-    try:
-        if options.get("guidance") is not None: options["guidance"] = Guidance(*options["guidance"][:5])
-    except (TypeError, ValueError, DiffusionError) as error:
-        raise MetadataError(f"its request has a guidance that is none ({error})") from error
+    if options.get("guidance") is not None: options["guidance"] = recorded_guidance(options["guidance"])
     size, each = options.get("batch_size", 16), options.get("num_images_per_prompt", 1)
     if len(prompts) == 1 and type(size) is int and size > 0:
         start = i//size*size
