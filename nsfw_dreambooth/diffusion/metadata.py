@@ -193,7 +193,7 @@ def recorded_guidance(
     values: list, # of `Guidance.said`
 ): # the `Guidance`
     "A guidance from a record; raises `MetadataError` where it is none."
-    from nsfw_dreambooth.diffusion.guidance import Guidance # only here: the import of diffusers is heavy
+    from nsfw_dreambooth.diffusion.guidance import Guidance  # only here: the import of diffusers is heavy
     from nsfw_dreambooth.diffusion.pipeline import DiffusionError
     try:
         return Guidance(*values[:5])
