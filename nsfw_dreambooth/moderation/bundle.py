@@ -213,7 +213,8 @@ class TorchScriptEngine:
 
     @torch.inference_mode()
     def __call__(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]: # uint8 [n, s, s, 3] -> [n, c], [n, d]
-        return tuple(part.numpy() for part in self.program(torch.from_numpy(batch)))
+        with torch.jit.optimized_execution(False): # else it is compiled anew for every size of batch, and no faster for it
+            return tuple(part.numpy() for part in self.program(torch.from_numpy(batch)))
 
 # %% ../../nbs/moderation/06_bundle.ipynb #87a55db2
 ENGINES = {"onnx": OnnxEngine, "openvino": OpenVINOEngine, "torchscript": TorchScriptEngine} # format -> what runs it
