@@ -5,6 +5,7 @@ Imports were a third of a whole run. Only libraries are imported beforehand, not
 computes before the fork. For every notebook that ended, in the order of their ends, a line of JSON: notebook, status, seconds, output.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -51,10 +52,8 @@ class Child:
 
     def kill(self) -> None:
         "End it, and what it may have started and not ended."
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it has ended, and left nothing
             os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it has ended, and left nothing
 
     def finish(self, status: int) -> None:
         "Report the end of it, and leave nothing of it behind."
