@@ -25,7 +25,7 @@ def _faiss() -> ModuleType: # the faiss module
     return faiss
 
 # %% ../../nbs/moderation/11_faiss_store.ipynb #8ff635e4
-ROW_BYTES = 50 # ids, hashes and a few columns
+ROW_BYTES = 40 # ids, hashes and a few columns
 
 # %% ../../nbs/moderation/11_faiss_store.ipynb #61d510b1
 def bytes_per_vector(
@@ -34,7 +34,8 @@ def bytes_per_vector(
 ) -> int: # of the engine alone
     "Memory that a vector takes."
     code = 4*dim
-    if found := re.search(r"PQ(\d+)(x4)?", kind): code = int(found[1])//(2 if found[2] else 1)
+    if found := re.search(r"RaBitQ(?:fs)?(\d*)", kind): code = -(-dim*int(found[1] or 1)//8) + (20 if found[1] else 8)
+    elif found := re.search(r"PQ(\d+)(x4)?", kind): code = int(found[1])//(2 if found[2] else 1)
     elif found := re.search(r"SQ(\d+)", kind): code = -(-dim*int(found[1])//8)
     refine = dim if "Refine(SQ8)" in kind else 4*dim if "RFlat" in kind else 0
     links = 4*(2*int(found[1]) + 4) if (found := re.search(r"HNSW(\d+)", kind)) else 0

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['NO_COLUMNS', 'STORES', 'IndexMismatchError', 'unit_rows', 'Embedded', 'filter_columns', 'table_embeddings',
            'read_embeddings', 'check_same_model', 'VectorStore', 'store_class', 'Index', 'stream_index', 'scan_batches',
-           'save_index', 'load_index']
+           'save_index', 'load_index', 'search_shards']
 
 # %% ../../nbs/moderation/12_index.ipynb #de7a6671
 import importlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -307,3 +307,23 @@ def load_index(
     "Open an index; raises `ArtifactError` where it is missing, damaged or changed."
     store, meta = store_class(read_store(folder, verify=False).get("store", "")).load(folder, **options)
     return Index(store, meta["model_hash"], meta["embedding_kind"], meta["skipped"], meta["fields"])
+
+# %% ../../nbs/moderation/12_index.ipynb #c0de2002
+def search_shards(
+    shards: Sequence[Index], # of one model; no id in two of them
+    queries, # as for `Index.search`
+    k: int = 5, # neighbours of each query
+    where=None, # a filter, as for `Index.search`
+) -> tuple[list[list[str]], list[list[float]]]: # ids and cosines, [q][up to k] each, highest first
+    "Ask several indexes; raises `VectorError` without one, `IndexMismatchError` where a model is another."
+    if not shards: raise VectorError("no index to search: give one or more")
+    first, asked = shards[0], read_embeddings(queries, None, shards[0].model_hash, shards[0].embedding_kind)
+    for shard in shards: check_same_model(shard, replace(asked, model_hash=first.model_hash, embedding_kind=first.embedding_kind))
+    answers = [shard.search(asked, k, where) for shard in shards]
+    ids, cosines = [], []
+    for number in range(len(asked.ids)):
+        found = [pair for names, scores in answers for pair in zip(scores[number], names[number], strict=True)]
+        best = sorted(found, key=lambda pair: -pair[0])[:k]
+        ids.append([name for _, name in best])
+        cosines.append([float(cosine) for cosine, _ in best])
+    return ids, cosines

@@ -150,7 +150,7 @@ def push_block(
 ) -> None:
     "Put new hashes into the card index; blocks of about equal size become one."
     order = np.argsort(hashes, kind="stable")
-    blocks.append((hashes[order], (order + start).astype(np.int64)))
+    blocks.append((hashes[order], (order + start).astype(np.uint32)))
     while len(blocks) > 1 and len(blocks[-2][0]) <= 2*len(blocks[-1][0]):
         (one, its), (other, others) = blocks[-2:]
         joined, numbers = np.concatenate([one, other]), np.concatenate([its, others])
@@ -178,9 +178,9 @@ def rows_from_arrays(
     rows.text, rows.ends = bytearray(kept["text"].tobytes()), array("q", kept["ends"].tobytes())
     rows.alive.append(kept["alive"])
     rows.dead = int((~kept["alive"]).sum())
-    for start in range(0, rows.total, 1_000_000):
-        names = rows.names(np.arange(start, min(start + 1_000_000, rows.total)))
-        push_block(rows.blocks, id_hashes(names), start)
+    names = (rows.names(np.arange(start, min(start + 10_000, rows.total))) for start in range(0, rows.total, 10_000))
+    hashes = np.concatenate([np.zeros(0, "<u8"), *map(id_hashes, names)]) # a few names at a time: they take more than all the rest
+    if len(hashes): push_block(rows.blocks, hashes, 0)
     for key in kept:
         what, _, name = key.partition(":")
         if what == "numbers":
