@@ -94,15 +94,12 @@ class LightningDreamBooth(DreamBoothModule):
             gradient_clip_val=trainer.gradient_clip_val or 0, callbacks=data.config.trainer.callbacks)
         self.max_steps, self.precision = trainer.max_steps, trainer.precision
         self.identity = run_identity(data.base, data.subjects, data.config)
+        on_cpu = trainer.strategy.root_device.type == "cpu" # the layout of weights, before anything is wrapped around them
+        self.borrowed.enter_context(plain_attention(self.unet, on_cpu and "bf16" in self.precision))
+        self.borrowed.enter_context(channels_last(self.unet, on_cpu))
 
     def configure_callbacks(self) -> list[pl.Callback]:
         return [] if self.method.ema_decay is None else [EMAWeightAveraging(decay=self.method.ema_decay)]
-
-    def on_fit_start(self) -> None:
-        super().on_fit_start()
-        on_cpu = self.device.type == "cpu"
-        self.borrowed.enter_context(plain_attention(self.unet, on_cpu and "bf16" in self.precision))
-        self.borrowed.enter_context(channels_last(self.unet, on_cpu))
 
     def on_fit_end(self) -> None:
         super().on_fit_end()
