@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from ..core.artifacts import NSFWDreamBoothError
+from ..core.artifacts import NSFWDreamBoothError, ReasonedError
 
 # %% ../../nbs/moderation/24_answers.ipynb #0e65f9c3
 DECISIONS = ("allow", "block", "review")
@@ -40,18 +40,11 @@ STATUS = {
     "truncated": 422, "broken": 422, "too-slow": 422, "no-number": 422, "bad-option": 422, "internal": 500, "busy": 503}
 
 # %% ../../nbs/moderation/24_answers.ipynb #b233a426
-class Refusal(NSFWDreamBoothError):
-    "A request that gets no answer but a reason."
+class Refusal(ReasonedError):
+    "A request that gets no answer but a reason, a key of `STATUS`."
 
-    def __init__(
-        self,
-        reason: str, # a key of `STATUS`
-        message: str, # one line: the value, the limit, the remedy
-    ):
-        super().__init__(message)
-        self.reason, self.status = reason, STATUS.get(reason, 422)
-
-    def __reduce__(self): return type(self), (self.reason, str(self))
+    @property
+    def status(self) -> int: return STATUS.get(self.reason, 422) # of the answer
 
     def body(self) -> dict: # of the answer
         return {"error": {"reason": self.reason, "message": str(self)}}

@@ -36,7 +36,7 @@ from nsfw_dreambooth.moderation.bundle import (
     machine_name,
     write_bundle,
 )
-from .classifier import Classifier, TimmBackend, embed
+from .classifier import Classifier, TimmBackend, embed, unsafe_probability
 from .transform import ModelError, normalize
 
 LOG = logging.getLogger(__name__)
@@ -213,7 +213,7 @@ def decide(
 ) -> tuple[np.ndarray, np.ndarray]: # [n] p(unsafe), or the highest p where no label is unsafe; [n] decisions
     "What the probabilities decide."
     if not clf.unsafe_labels: return probs.max(1), probs.argmax(1)
-    p_unsafe = probs[:, [clf.labels.index(name) for name in clf.unsafe_labels]].sum(1)
+    p_unsafe = unsafe_probability(probs, clf.labels, clf.unsafe_labels)
     return p_unsafe, p_unsafe >= threshold
 
 # %% ../../nbs/moderation/07_export.ipynb #2f3e71cf

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.artifacts import ArtifactError, NSFWDreamBoothError, hash_json, hash_state, load_bundle, save_bundle
 from ..core.images import ImageSource, image_sources
-from .classifier import UNSAFE_NAMES, Backend, Classifier, Scores, join_scores, score_looks
+from .classifier import UNSAFE_NAMES, Backend, Classifier, Scores, join_scores, score_looks, unsafe_probability
 from .index import read_embeddings
 from .probe import Probe, to_probs
 from .transform import ahead
@@ -55,14 +55,17 @@ class Head:
         return hash_json([hash_state(state), self.labels, sorted(self.unsafe_labels), self.model_hash, self.embedding_kind,
                           self.kind, self.policy_version])
 
+    @property
+    def classes(self) -> tuple[list[str], list[str]]: # labels, and the unsafe ones, of a classifier with this head
+        return (["unsafe", "safe"], ["unsafe"]) if self.kind == "multilabel" else (list(self.labels), list(self.unsafe_labels))
+
     def probs(self, vectors: np.ndarray) -> np.ndarray: # unit rows [n, d] -> [n, k]
         return to_probs(vectors @ self.weight.T + self.bias, self.kind)
 
     def p_unsafe(self, embeddings) -> np.ndarray: # `Scores`, a scores table or its folder, an array [n, d] -> [n]
         held = read_embeddings(embeddings)
         if held.model_hash: check_backbone(self, held.model_hash, held.embedding_kind)
-        columns = self.probs(held.vectors)[:, [self.labels.index(name) for name in self.unsafe_labels]]
-        return columns.max(1) if self.kind == "multilabel" else columns.sum(1)
+        return unsafe_probability(self.probs(held.vectors), self.labels, self.unsafe_labels, self.kind == "multilabel")
 
 # %% ../../nbs/moderation/19_heads.ipynb #56c0d68c
 def check_backbone(
@@ -123,12 +126,12 @@ class HeadBackend:
         check_backbone(head, backbone.model_hash, backbone.embedding_kind)
         self.backbone, self.head, self.head_hash = backbone, head, head.head_hash
         self.model_hash, self.embedding_kind, self.embedding_dim = backbone.model_hash, backbone.embedding_kind, backbone.embedding_dim
-        self.labels = ["unsafe", "safe"] if head.kind == "multilabel" else list(head.labels)
+        self.labels, self.unsafe_labels = head.classes
         self.prepare, self.min_side = backbone.prepare, backbone.min_side
 
     def judge(self, vectors: np.ndarray) -> np.ndarray: # unit rows [n, d] -> [n, c], rows sum to 1
         if self.head.kind != "multilabel": return self.head.probs(vectors)
-        p = self.head.probs(vectors)[:, [self.head.labels.index(name) for name in self.head.unsafe_labels]].max(1)
+        p = unsafe_probability(self.head.probs(vectors), self.head.labels, self.head.unsafe_labels, multilabel=True)
         return np.stack([p, 1 - p], 1)
 
     def forward(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]: # -> probs [n, c], embeddings [n, d]
@@ -142,7 +145,6 @@ def with_head(
 ) -> Classifier: # judges by the head; has `head_hash`
     "The same network under another policy; raises `HeadError` where the head is another model's."
     headed = Classifier(HeadBackend(classifier.backend, head), f"{classifier.model_id}+{head.name}")
-    headed.unsafe_labels = ["unsafe"] if head.kind == "multilabel" else list(head.unsafe_labels)
     headed.head_hash = head.head_hash
     return headed
 
