@@ -365,16 +365,19 @@ def accelerate(
     clf: Classifier, # a timm model on torch
     format: str = "auto", # or `openvino`, `onnx`, `torchscript`
 ) -> Classifier: # the same on another engine, or `clf` where that is the fastest
-    "Run a classifier on the fastest engine here, exported once and kept in a cache."
-    if not isinstance(clf.backend, TimmBackend) or str(clf.backend.device) != "cpu": return clf # the engines here are for a CPU
+    "Run a classifier on the fastest engine here, exported once and kept in a cache; raises `ModelError` where a named one cannot be."
+    if not isinstance(clf.backend, TimmBackend) or str(clf.backend.device) != "cpu": # the engines here are for a CPU
+        if format in ("auto", getattr(clf.backend, "variant", "").split(" ")[0]): return clf
+        raise ModelError(f"{clf.model_id} ({type(clf.backend).__name__}) cannot be run by {format}: only a timm model on the CPU can; "
+                         "give backend auto or torch")
     versions = [require(name, "fast").__version__ for name in ("openvino", "onnxruntime")]
     here = hash_json([machine_name(), torch.get_num_threads(), torch.__version__, versions])
     place = cache_folder()/f"{clf.model_hash[:16]}-{format}-{here[:16]}"
-    if not (place/"bundle.json").exists(): export(clf, place, format)
     exact = clf.backend.transform.exact
     try:
         backend = BundleBackend(place, exact=exact)
-    except BundleError: # damaged, or made otherwise than this processor now computes
+        if backend.model_hash != clf.model_hash: raise BundleError(f"{place} holds another model")
+    except BundleError: # there is none, it is damaged, or this processor now computes otherwise
         export(clf, place, format)
         backend = BundleBackend(place, exact=exact)
     LOG.info("%s", backend.certificate)

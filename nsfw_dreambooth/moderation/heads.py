@@ -7,7 +7,7 @@ __all__ = ['ABOUT_HEAD', 'HeadError', 'Head', 'check_backbone', 'head_from_probe
            'with_head', 'Policies', 'judge_all']
 
 # %% ../../nbs/moderation/19_heads.ipynb #b9cee994
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,14 +171,24 @@ class Policies:
         batch_size: int = 32, # pictures a forward pass
         **looking, # `view`, `max_frames` of `Classifier.prepare`
     ) -> dict[str, Scores]: # policy -> its scores; each policy counts the look that is worst by its own lights
-        headed = {name: with_head(self.classifier, head) for name, head in self.heads.items()}
-        found = {name: [clf.no_scores()] for name, clf in headed.items()}
+        heads = self.heads
+        found = [self.score([], heads=heads)[1]]
         for prepared in ahead(lambda source: self.classifier.prepare(source, **looking), image_sources(images), batch_size):
-            for own in score_looks(self.classifier, prepared, batch_size):
-                for name, clf in headed.items():
-                    judged = clf.scores(clf.backend.judge(own.embeddings), own.embeddings, own.looks)
-                    found[name].append(judged[clf.worst(judged)])
-        return {name: join_scores(rows) for name, rows in found.items()}
+            found.append(self.score(prepared, batch_size, heads)[1])
+        return {name: join_scores([part[name] for part in found]) for name in heads}
+
+    def score(
+        self,
+        prepared: Sequence[Mapping[str, np.ndarray]], # of `Classifier.prepare`, one a picture
+        batch_size: int = 32, # looks a forward pass
+        heads: Mapping[str, Head] | None = None, # name -> head; None: those that are here now
+    ) -> tuple[Scores, dict[str, Scores]]: # the model's own, a row a picture; policy -> the same; from one pass
+        clf, looks, found = self.classifier, score_looks(self.classifier, prepared, batch_size), {}
+        for name, head in (self.heads if heads is None else heads).items():
+            headed = with_head(clf, head)
+            judged = [headed.scores(headed.backend.judge(own.embeddings), own.embeddings, own.looks) for own in looks]
+            found[name] = join_scores([headed.no_scores(), *(own[headed.worst(own)] for own in judged)])
+        return join_scores([clf.no_scores(), *(own[clf.worst(own)] for own in looks)]), found
 
 # %% ../../nbs/moderation/19_heads.ipynb #f107ccf6
 def judge_all(
