@@ -173,7 +173,8 @@ class Guard:
         self.known_bad, self.max_similarity = check_known_bad(known_bad, classifier), check_cosine(max_similarity)
         self.classifier, self.threshold, self.batch_size = classifier, check_threshold(threshold), max(1, batch_size)
         self.unsafe_labels, self.policy_version = unsafe_names(classifier, unsafe_labels), str(getattr(given, "policy_version", ""))
-        self.model_id, self.model_hash, self.head_hash = (str(getattr(classifier, name, "")) for name in ("model_id", "model_hash", "head_hash"))
+        names = ("model_id", "model_hash", "head_hash")
+        self.model_id, self.model_hash, self.head_hash = (str(getattr(classifier, name, "")) for name in names)
         proved = getattr(classifier, "only_threshold", None)
         if proved is not None and not self.contract and (self.threshold != proved or unsafe_labels is not None):
             raise GuardError(f"the classifier is a cascade, right at threshold {proved} and for its own unsafe labels: use these")
@@ -225,8 +226,8 @@ def verdict_of(
         if allowed and near is not None and not near[1] < guard.max_similarity:
             allowed, reason = False, f"cosine {near[1]:.4g} with known-bad {near[0]!r} is not below {guard.max_similarity:g}"
     reason = " ".join(reason.split())
-    return Verdict(allowed, p_unsafe, guard.threshold, reason, stage, guard.model_id, guard.model_hash, guard.contract, *(near or ("", None)),
-                   guard.head_hash, guard.policy_version)
+    return Verdict(allowed, p_unsafe, guard.threshold, reason, stage, guard.model_id, guard.model_hash, guard.contract,
+                   *(near or ("", None)), guard.head_hash, guard.policy_version)
 
 # %% ../nbs/10_guarded.ipynb #21503914
 @dataclass(frozen=True, eq=False)

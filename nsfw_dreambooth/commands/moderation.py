@@ -55,7 +55,8 @@ def scan_command(
     unreadable = labels.pop(None, 0)
     found = ", ".join(f"{count} {name}" for name, count in sorted(labels.items()))
     decided = "; " + ", ".join(f"{count} {name}" for name, count in sorted(ways.items())) if record else ""
-    say({"rows": len(columns), "labels": dict(labels), "unreadable": unreadable, "out": out, **({"decisions": dict(ways)} if record else {})},
+    told = {"rows": len(columns), "labels": dict(labels), "unreadable": unreadable, "out": out}
+    say(told | ({"decisions": dict(ways)} if record else {}),
         f"{len(columns)} files: {found or 'none scored'}, {unreadable} unreadable (to review){decided}; table in {out}", json)
 
 # %% ../../nbs/commands/01_moderation.ipynb #8ac69e24

@@ -61,8 +61,8 @@ def check_one_look(
     from nsfw_dreambooth.moderation.thresholds import ThresholdError
     several = len(rows) - rows["looks"].null_count if "looks" in rows.column_names else 0
     if policy is not None and several:
-        raise ThresholdError(f"of {several} pictures the scan keeps the look that was worst by its own labels, the head may find another one worse: "
-                             "scan with --head, and leave --head out here")
+        raise ThresholdError(f"of {several} pictures the scan keeps the look that was worst by its own labels, the head may find another "
+                             "one worse: scan with --head, and leave --head out here")
 
 # %% ../../nbs/commands/04_policy.ipynb #b4904b0b
 def threshold_command(
@@ -97,7 +97,8 @@ def threshold_command(
     truth = [bool(wanted & own) for own in named]
     slices = {name: column_of(given, name) for name in by.split(",")} if by else None
     contract = choose_threshold(p_unsafe, truth, max_miss_rate=max_miss_rate, max_false_alarm_rate=max_false_alarm_rate,
-                                confidence=confidence, slices=slices, prevalence=prevalence, model=policy or rows, **{name: about(rows).get(name) for name in ("view", "max_frames")})
+                                confidence=confidence, slices=slices, prevalence=prevalence, model=policy or rows,
+                                **{name: about(rows).get(name) for name in ("view", "max_frames")})
     version = policy_version if policy_version is not None else policy.policy_version if policy else ""
     out = out or (str(Path(head)/"record.json") if head else None)
     if out: write_atomic(out, DecisionRecord(contract, version).to_json() + "\n")

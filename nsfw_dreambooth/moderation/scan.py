@@ -217,7 +217,8 @@ def part_path(
     return out/f"part-{shard:06d}.parquet"
 
 # %% ../../nbs/moderation/04_scan.ipynb #8b4d38f6
-REPEATED = ["status", "error", "label", "look", "model_id", "model_hash", "decision", "head_hash", "policy_version", "contract_hash"] # columns that Parquet shall write as words of a dictionary
+REPEATED = ["status", "error", "label", "look", "model_id", "model_hash", "decision", "head_hash", "policy_version",
+            "contract_hash"] # columns that Parquet shall write as words of a dictionary
 
 # %% ../../nbs/moderation/04_scan.ipynb #f98c160f
 def write_part(

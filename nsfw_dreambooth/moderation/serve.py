@@ -83,7 +83,8 @@ class Service:
     ):
         self.config, self.spec, self.counters, self.key = config, api.spec, api.counters, key
         self.rule, self.make_decoders = rule_of(config, classifier), decoder_pool(config, classifier)
-        self.folder, self.held, self.slots = PolicyFolder(classifier, config), 0, max(config.decoders, config.max_held_bytes//most_looked_at(config, classifier))
+        self.folder, self.held = PolicyFolder(classifier, config), 0
+        self.slots = max(config.decoders, config.max_held_bytes//most_looked_at(config, classifier))
         self.model = {"model_id": classifier.model_id, "model_hash": classifier.model_hash}
         self.working, self.main = 0, os.getpid() # the main process makes this object; the API servers inherit it
 
@@ -128,8 +129,8 @@ class Service:
         take(announced)
         try:
             async with asyncio.timeout(config.timeout):
-                return await read_uploads(noted(request.stream(), announced, take), head.get("content-type", ""), head.get("content-disposition", ""),
-                                          config.max_bytes, config.max_files)
+                return await read_uploads(noted(request.stream(), announced, take), head.get("content-type", ""),
+                                          head.get("content-disposition", ""), config.max_bytes, config.max_files)
         except UploadError as error:
             raise Refusal(error.reason, str(error)) from error
         except TimeoutError as error:
