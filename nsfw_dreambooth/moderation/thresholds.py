@@ -276,18 +276,20 @@ def read_record(
 def check_fits(
     contract: ThresholdContract | DecisionRecord,
     scored_by: object, # `Classifier`, `Scores`, head: anything with `model_hash`; or a scores table
-    view: str = "", # how a classifier is made to look; empty: as `scored_by` says, and what that does not say is not compared
+    view: str = "", # how a classifier or a head is made to look; empty: not compared, where `scored_by` is one of these
     max_frames: int = 0, # the same
 ) -> None:
     "Raises `ThresholdError` where the scores are of another model, head, labels or view than the contract's."
     contract, theirs = getattr(contract, "contract", contract), grounds_of(scored_by, view, max_frames)
+    says = hasattr(scored_by, "schema") or hasattr(scored_by, "view") # a table and `Scores` know how they were made, or fit nothing
     lacking = [name for name in ("model_hash", "unsafe_labels", "view", "max_frames") if not getattr(contract, name)]
     if lacking:
         raise ThresholdError(f"the contract names no {', no '.join(lacking).replace('_', ' ')} (it may be of an older version): "
                              "choose the threshold again with model= the scores or the table, or with model=, view= and max_frames=")
     for name, other in theirs.items():
         mine = getattr(contract, name)
-        if mine == other or name == "unsafe_labels" and set(mine) == set(other) or name in ("view", "max_frames") and not other: continue
+        same = set(mine) == set(other) if name == "unsafe_labels" else mine == other
+        if same or name in ("view", "max_frames") and not (other or says): continue
         shown = [", ".join(one) if isinstance(one, tuple) else str(one)[:12] for one in (mine, other)]
         raise ThresholdError(f"the contract is of {name} {shown[0] or '(none)'}, the scores are of {shown[1] or '(none)'}: "
                              "use that model and those options, or choose a threshold for these")

@@ -67,7 +67,7 @@ class ServeConfig:
     max_requests: int = 64 # at a time, for each API server; more get 503
     max_held_bytes: int = 256*2**20 # of all uploads in work, for each API server, and as much again of decoded ones; more get 503
     contract: str | None = None # JSON file of a decision record, which the command threshold writes: decides in place of threshold
-    heads: str | None = None # folder of policies, each a folder with a head and perhaps record.json, its contract; read again when it changes
+    heads: str | None = None # folder of policies, each a folder with a head, perhaps with its record.json; read again when it changes
     timeout: float = 30.0 # for the upload, and once more for the answer, seconds
     decode_timeout: float = 10.0 # for one picture, seconds
     api_key_env: str | None = None # environment variable that holds the key which clients must send; None: no key
@@ -83,7 +83,7 @@ class ServeConfig:
         if unknown := set(self.view.split("+")) - set(KINDS):
             raise ServeError(f"no view {min(unknown)!r}: give {', '.join(KINDS)}, or several joined by +")
         if self.max_held_bytes < self.max_bytes:
-            raise ServeError(f"max_held_bytes {self.max_held_bytes}: give at least max_bytes ({self.max_bytes}), or no large upload gets in")
+            raise ServeError(f"max_held_bytes {self.max_held_bytes}: give at least max_bytes ({self.max_bytes}), or large ones never fit")
         Rule(self.threshold, self.review_from)
         if self.contract is not None and (self.threshold != .5 or self.review_from is not None):
             raise ServeError("contract and threshold or review_from: the contract has its own thresholds, give one or the other")
