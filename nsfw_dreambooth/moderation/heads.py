@@ -8,13 +8,14 @@ __all__ = ['ABOUT_HEAD', 'HeadError', 'Head', 'check_backbone', 'head_from_probe
 
 # %% ../../nbs/moderation/19_heads.ipynb #b9cee994
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..core.artifacts import ArtifactError, NSFWDreamBoothError, hash_json, hash_state, load_bundle, save_bundle
 from ..core.images import ImageSource, image_sources
+from ..core.views import SAMPLED_FRAMES
 from .classifier import UNSAFE_NAMES, Backend, Classifier, Scores, join_scores, score_looks, unsafe_probability
 from .index import read_embeddings
 from .probe import Probe, to_probs
@@ -169,13 +170,14 @@ class Policies:
         self,
         images: ImageSource | Sequence[ImageSource], # what a `Classifier` takes
         batch_size: int = 32, # pictures a forward pass
-        **looking, # `view`, `max_frames` of `Classifier.prepare`
+        view: str = "center", # what of each to look at
+        max_frames: int = SAMPLED_FRAMES, # frames of a moving picture to look at
     ) -> dict[str, Scores]: # policy -> its scores; each policy counts the look that is worst by its own lights
         heads = self.heads
         found = [self.score([], heads=heads)[1]]
-        for prepared in ahead(lambda source: self.classifier.prepare(source, **looking), image_sources(images), batch_size):
+        for prepared in ahead(lambda source: self.classifier.prepare(source, view, max_frames), image_sources(images), batch_size):
             found.append(self.score(prepared, batch_size, heads)[1])
-        return {name: join_scores([part[name] for part in found]) for name in heads}
+        return {name: replace(join_scores([part[name] for part in found]), view=view, max_frames=max_frames) for name in heads}
 
     def score(
         self,
