@@ -169,10 +169,11 @@ class Guard:
         known_bad=None, # an `Index` of pictures made with this classifier: what looks like one of them is blocked
         max_similarity: float = 0.9, # least cosine with a known-bad picture that blocks, -1 to 1
     ):
-        given, (self.contract, threshold) = threshold, contract_of(threshold, classifier, unsafe_labels)
+        self.policy_version = str(getattr(threshold, "policy_version", "")) # of a decision record
+        self.contract, threshold = contract_of(threshold, classifier, unsafe_labels)
         self.known_bad, self.max_similarity = check_known_bad(known_bad, classifier), check_cosine(max_similarity)
         self.classifier, self.threshold, self.batch_size = classifier, check_threshold(threshold), max(1, batch_size)
-        self.unsafe_labels, self.policy_version = unsafe_names(classifier, unsafe_labels), str(getattr(given, "policy_version", ""))
+        self.unsafe_labels = unsafe_names(classifier, unsafe_labels)
         names = ("model_id", "model_hash", "head_hash")
         self.model_id, self.model_hash, self.head_hash = (str(getattr(classifier, name, "")) for name in names)
         proved = getattr(classifier, "only_threshold", None)

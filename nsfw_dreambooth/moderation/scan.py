@@ -6,8 +6,8 @@
 __all__ = ['INPUT_SCHEMA', 'REPEATED', 'AHEAD', 'AHEAD_BYTES', 'original_size', 'Scorer', 'score_batch', 'decided',
            'scores_schema', 'about', 'note_inputs', 'noted_inputs', 'part_path', 'write_part', 'Plan', 'begin',
            'read_state', 'refuse_another', 'look_for_changes', 'stored_ids', 'left_of_stream', 'decoders',
-           'within_bytes', 'prepared_batches', 'score_shards', 'scan', 'scores_parts', 'read_scores', 'scores_dataset',
-           'table_p_unsafe', 'decisions']
+           'within_bytes', 'decoded_bytes', 'prepared_batches', 'score_shards', 'scan', 'scores_parts', 'read_scores',
+           'scores_dataset', 'table_p_unsafe', 'decisions']
 
 # %% ../../nbs/moderation/04_scan.ipynb #8b75bc06
 import hashlib
@@ -386,7 +386,7 @@ def decoders(
 AHEAD = 3 # batches on their way to the model
 
 # %% ../../nbs/moderation/04_scan.ipynb #009e1fc9
-AHEAD_BYTES = 256*2**20 # of inputs that are in memory (a stream's, a compressed tar's) on their way to a decoder
+AHEAD_BYTES = 256*2**20 # of inputs that are in memory on their way to a decoder; and of decoded looks on their way to the model
 
 # %% ../../nbs/moderation/04_scan.ipynb #3f64d401
 def within_bytes(
@@ -408,18 +408,26 @@ def within_bytes(
         return future
     return start
 
+# %% ../../nbs/moderation/04_scan.ipynb #8b15710b
+def decoded_bytes(
+    queue: Iterable[tuple[int, list[Future]]], # shards and batches on their way
+) -> int: # of the looks that are ready in it
+    "How much memory decoded pictures take."
+    ready = [future.result()[1] for _, batch in queue for future in batch if future.done() and not future.exception()]
+    return sum(np.asarray(look).nbytes for looks in ready if looks for look in looks.values())
+
 # %% ../../nbs/moderation/04_scan.ipynb #cdedeff2
 def prepared_batches(
     inputs: Iterable[tuple[int, Input]], # number of the shard and input, in order
     submit: Callable[[Input], Future], # of `decoders`
     batch_size: int, # inputs a batch; a batch never reaches into the next shard
 ) -> Iterator[tuple[int, list]]: # number of the shard, and rows with their looks
-    "Prepare batches in order, `AHEAD` of them ahead of the reader."
+    "Prepare batches in order, `AHEAD` of them ahead of the reader, fewer where they are large."
     queue = deque()
     for shard, group in groupby(inputs, key=itemgetter(0)):
         while batch := [submit(item) for _, item in islice(group, batch_size)]:
             queue.append((shard, batch))
-            if len(queue) > AHEAD:
+            if len(queue) > AHEAD or decoded_bytes(queue) > AHEAD_BYTES:
                 shard_ready, ready = queue.popleft()
                 yield shard_ready, [future.result() for future in ready]
     for shard, batch in queue: yield shard, [future.result() for future in batch]
