@@ -40,13 +40,27 @@ def judged(notebook: Path, status: int, seconds: float, output: str) -> list[Res
     if status:
         reason = f"took longer than {seconds:.0f} s" if status == -signal.SIGKILL else f"exited with {status}"
         return [Result(name, "failed", seconds, f"{reason}\n{tail(output)}")]
-    done = json.loads(output.strip().splitlines()[-1])
+    done = count_line(output)
+    if done is None:
+        return [Result(name, "failed", seconds, f"ended well but printed no count of its cells\n{tail(output)}")]
     if not done["run"] and not done["skipped"]:
         return []  # a page of text
     if not done["run"]:
         return [Result(name, "skipped", seconds, f"all {done['skipped']} code cells are flagged")]
     note = f"{done['skipped']} flagged cells left out" if done["skipped"] else ""
     return [Result(name, "passed", seconds, note)] + [Result(name, "skipped", 0, note) for note in done["notes"]]
+
+
+def count_line(output: str) -> dict | None:
+    "The JSON line with which a run ends; a library may print something after it, at exit."
+    for line in reversed(output.splitlines()):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and {"run", "skipped", "notes"} <= found.keys():
+            return found
+    return None
 
 
 def run_many(notebooks: list[Path], flags: str = "", workers: int = 2) -> Iterator[Result]:

@@ -107,12 +107,17 @@ def check() -> Iterator[Result]:
         pythons = {"": python}
         tutorials = sorted(TUTORIALS.glob("*.ipynb"), key=lambda page: -page.stat().st_size)  # the long ones first
         for extras in {extras_of(page) for page in tutorials} - {""}:
-            start = time.perf_counter()
-            pythons[extras] = install(wheel, folder, extras)
-            yield Result(f"wheel installed with [{extras}]", "passed", time.perf_counter() - start)
+            start, name = time.perf_counter(), f"wheel installed with [{extras}]"
+            try:
+                pythons[extras] = install(wheel, folder, extras)
+                yield Result(name, "passed", time.perf_counter() - start)
+            except CheckFailed as error:
+                yield Result(name, "failed", time.perf_counter() - start, str(error))
 
         def run(page: Path) -> list[Result]:
-            chosen = pythons[extras_of(page)]
+            chosen = pythons.get(extras_of(page))
+            if chosen is None:
+                return [Result(f"{page.relative_to(ROOT)}, from the wheel", "failed", 0, "its extras could not be installed")]
             return tutorial(page, chosen, folder, clean_environment(folder, chosen))
 
         with ThreadPoolExecutor(2) as pool:

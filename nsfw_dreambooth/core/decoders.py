@@ -17,23 +17,13 @@ from multiprocessing.util import Finalize
 import numpy as np
 from PIL import Image
 
-from .artifacts import NSFWDreamBoothError
+from .artifacts import ReasonedError
 from .pixels import ImageError
 from .views import looks
 
 # %% ../../nbs/core/10_decoders.ipynb #0c64243e
-class CallError(NSFWDreamBoothError):
+class CallError(ReasonedError):
     "A call that did not come to an end by itself; `reason` is `too-slow` or `broken`."
-
-    def __init__(
-        self,
-        reason: str, # short code
-        message: str, # one line
-    ):
-        super().__init__(message)
-        self.reason = reason
-
-    def __reduce__(self): return type(self), (self.reason, str(self)) # it comes from another process
 
 # %% ../../nbs/core/10_decoders.ipynb #b0a94ecf
 def answer_calls(

@@ -14,21 +14,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from .artifacts import NSFWDreamBoothError
+from .artifacts import ReasonedError
 
 # %% ../../nbs/core/02_pixels.ipynb #eda3ffa2
-class ImageError(NSFWDreamBoothError):
+class ImageError(ReasonedError):
     "A picture could not be had; `reason` is a short code, e.g. `empty`, `truncated`, `not-an-image`, `too-large`."
-
-    def __init__(
-        self,
-        reason: str, # short code, the same for the same kind of failure
-        message: str, # one line: the value, the limit, the remedy
-    ):
-        super().__init__(message)
-        self.reason = reason
-
-    def __reduce__(self): return type(self), (self.reason, str(self))
 
 # %% ../../nbs/core/02_pixels.ipynb #567050da
 ORIENTATION = 0x0112 # the EXIF tag

@@ -11,21 +11,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from .artifacts import NSFWDreamBoothError, require
+from .artifacts import ReasonedError, require
 
 # %% ../../nbs/core/08_uploads.ipynb #643efea9
-class UploadError(NSFWDreamBoothError):
+class UploadError(ReasonedError):
     "A body in which no files can be found; `reason` is `empty`, `malformed`, `too-large`, `too-many-files` or `media-type`."
-
-    def __init__(
-        self,
-        reason: str, # short code, the same for the same kind of failure
-        message: str, # one line: the value, the limit, the remedy
-    ):
-        super().__init__(message)
-        self.reason = reason
-
-    def __reduce__(self): return type(self), (self.reason, str(self))
 
 # %% ../../nbs/core/08_uploads.ipynb #1fd520f4
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from ..core.artifacts import NSFWDreamBoothError
 from ..core.plots import new_figure
 from ..core.rng import seed_for
-from .classifier import UNSAFE_NAMES
+from .classifier import unsafe_probability
 from .heads import Head
 from .index import Embedded, read_embeddings
 
@@ -81,15 +81,12 @@ def scored_rows(
         source = read_scores(source)
     held = read_embeddings(source)
     if head is not None: return head.p_unsafe(source), held
-    if hasattr(source, "schema"):
-        from nsfw_dreambooth.moderation.scan import about
-        names, rows = about(source)["unsafe_labels"], source.filter(source["embedding"].is_valid())
-        columns = [rows[f"p_{name}"].to_numpy() for name in names]
-    else:
-        names = [name for name in source.labels if name.lower() in UNSAFE_NAMES]
-        columns = [source.prob(name) for name in names]
+    from nsfw_dreambooth.moderation.scan import about, table_p_unsafe
+    is_table = hasattr(source, "schema")
+    names = about(source)["unsafe_labels"] if is_table else source.unsafe_labels
     if not names: raise DriftError("no label of this scan names the unsafe class: give a head, or scan with unsafe_labels set")
-    return np.sum(columns, 0), held
+    if is_table: return table_p_unsafe(source.filter(source["embedding"].is_valid())), held
+    return unsafe_probability(source.probs, source.labels, names), held
 
 # %% ../../nbs/moderation/23_drift.ipynb #ad18b457
 def detect_drift(

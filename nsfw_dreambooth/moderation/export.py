@@ -36,7 +36,7 @@ from nsfw_dreambooth.moderation.bundle import (
     machine_name,
     write_bundle,
 )
-from .classifier import Classifier, TimmBackend, embed
+from .classifier import Classifier, TimmBackend, embed, unsafe_probability
 from .transform import ModelError, normalize
 
 LOG = logging.getLogger(__name__)
@@ -213,7 +213,7 @@ def decide(
 ) -> tuple[np.ndarray, np.ndarray]: # [n] p(unsafe), or the highest p where no label is unsafe; [n] decisions
     "What the probabilities decide."
     if not clf.unsafe_labels: return probs.max(1), probs.argmax(1)
-    p_unsafe = probs[:, [clf.labels.index(name) for name in clf.unsafe_labels]].sum(1)
+    p_unsafe = unsafe_probability(probs, clf.labels, clf.unsafe_labels)
     return p_unsafe, p_unsafe >= threshold
 
 # %% ../../nbs/moderation/07_export.ipynb #2f3e71cf
@@ -365,16 +365,19 @@ def accelerate(
     clf: Classifier, # a timm model on torch
     format: str = "auto", # or `openvino`, `onnx`, `torchscript`
 ) -> Classifier: # the same on another engine, or `clf` where that is the fastest
-    "Run a classifier on the fastest engine here, exported once and kept in a cache."
-    if not isinstance(clf.backend, TimmBackend) or str(clf.backend.device) != "cpu": return clf # the engines here are for a CPU
+    "Run a classifier on the fastest engine here, exported once and kept in a cache; raises `ModelError` where a named one cannot be."
+    if not isinstance(clf.backend, TimmBackend) or str(clf.backend.device) != "cpu": # the engines here are for a CPU
+        if format in ("auto", getattr(clf.backend, "variant", "").split(" ")[0]): return clf
+        raise ModelError(f"{clf.model_id} ({type(clf.backend).__name__}) cannot be run by {format}: only a timm model on the CPU can; "
+                         "give backend auto or torch")
     versions = [require(name, "fast").__version__ for name in ("openvino", "onnxruntime")]
     here = hash_json([machine_name(), torch.get_num_threads(), torch.__version__, versions])
     place = cache_folder()/f"{clf.model_hash[:16]}-{format}-{here[:16]}"
-    if not (place/"bundle.json").exists(): export(clf, place, format)
     exact = clf.backend.transform.exact
     try:
         backend = BundleBackend(place, exact=exact)
-    except BundleError: # damaged, or made otherwise than this processor now computes
+        if backend.model_hash != clf.model_hash: raise BundleError(f"{place} holds another model")
+    except BundleError: # there is none, it is damaged, or this processor now computes otherwise
         export(clf, place, format)
         backend = BundleBackend(place, exact=exact)
     LOG.info("%s", backend.certificate)

@@ -7,15 +7,16 @@ __all__ = ['ABOUT_HEAD', 'HeadError', 'Head', 'check_backbone', 'head_from_probe
            'with_head', 'Policies', 'judge_all']
 
 # %% ../../nbs/moderation/19_heads.ipynb #b9cee994
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..core.artifacts import ArtifactError, NSFWDreamBoothError, hash_json, hash_state, load_bundle, save_bundle
 from ..core.images import ImageSource, image_sources
-from .classifier import UNSAFE_NAMES, Backend, Classifier, Scores, join_scores, score_looks
+from ..core.views import SAMPLED_FRAMES
+from .classifier import UNSAFE_NAMES, Backend, Classifier, Scores, join_scores, score_looks, unsafe_probability
 from .index import read_embeddings
 from .probe import Probe, to_probs
 from .transform import ahead
@@ -55,14 +56,17 @@ class Head:
         return hash_json([hash_state(state), self.labels, sorted(self.unsafe_labels), self.model_hash, self.embedding_kind,
                           self.kind, self.policy_version])
 
+    @property
+    def classes(self) -> tuple[list[str], list[str]]: # labels, and the unsafe ones, of a classifier with this head
+        return (["unsafe", "safe"], ["unsafe"]) if self.kind == "multilabel" else (list(self.labels), list(self.unsafe_labels))
+
     def probs(self, vectors: np.ndarray) -> np.ndarray: # unit rows [n, d] -> [n, k]
         return to_probs(vectors @ self.weight.T + self.bias, self.kind)
 
     def p_unsafe(self, embeddings) -> np.ndarray: # `Scores`, a scores table or its folder, an array [n, d] -> [n]
         held = read_embeddings(embeddings)
         if held.model_hash: check_backbone(self, held.model_hash, held.embedding_kind)
-        columns = self.probs(held.vectors)[:, [self.labels.index(name) for name in self.unsafe_labels]]
-        return columns.max(1) if self.kind == "multilabel" else columns.sum(1)
+        return unsafe_probability(self.probs(held.vectors), self.labels, self.unsafe_labels, self.kind == "multilabel")
 
 # %% ../../nbs/moderation/19_heads.ipynb #56c0d68c
 def check_backbone(
@@ -123,12 +127,12 @@ class HeadBackend:
         check_backbone(head, backbone.model_hash, backbone.embedding_kind)
         self.backbone, self.head, self.head_hash = backbone, head, head.head_hash
         self.model_hash, self.embedding_kind, self.embedding_dim = backbone.model_hash, backbone.embedding_kind, backbone.embedding_dim
-        self.labels = ["unsafe", "safe"] if head.kind == "multilabel" else list(head.labels)
+        self.labels, self.unsafe_labels = head.classes
         self.prepare, self.min_side = backbone.prepare, backbone.min_side
 
     def judge(self, vectors: np.ndarray) -> np.ndarray: # unit rows [n, d] -> [n, c], rows sum to 1
         if self.head.kind != "multilabel": return self.head.probs(vectors)
-        p = self.head.probs(vectors)[:, [self.head.labels.index(name) for name in self.head.unsafe_labels]].max(1)
+        p = unsafe_probability(self.head.probs(vectors), self.head.labels, self.head.unsafe_labels, multilabel=True)
         return np.stack([p, 1 - p], 1)
 
     def forward(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]: # -> probs [n, c], embeddings [n, d]
@@ -142,7 +146,6 @@ def with_head(
 ) -> Classifier: # judges by the head; has `head_hash`
     "The same network under another policy; raises `HeadError` where the head is another model's."
     headed = Classifier(HeadBackend(classifier.backend, head), f"{classifier.model_id}+{head.name}")
-    headed.unsafe_labels = ["unsafe"] if head.kind == "multilabel" else list(head.unsafe_labels)
     headed.head_hash = head.head_hash
     return headed
 
@@ -167,16 +170,27 @@ class Policies:
         self,
         images: ImageSource | Sequence[ImageSource], # what a `Classifier` takes
         batch_size: int = 32, # pictures a forward pass
-        **looking, # `view`, `max_frames` of `Classifier.prepare`
+        view: str = "center", # what of each to look at
+        max_frames: int = SAMPLED_FRAMES, # frames of a moving picture to look at
     ) -> dict[str, Scores]: # policy -> its scores; each policy counts the look that is worst by its own lights
-        headed = {name: with_head(self.classifier, head) for name, head in self.heads.items()}
-        found = {name: [clf.no_scores()] for name, clf in headed.items()}
-        for prepared in ahead(lambda source: self.classifier.prepare(source, **looking), image_sources(images), batch_size):
-            for own in score_looks(self.classifier, prepared, batch_size):
-                for name, clf in headed.items():
-                    judged = clf.scores(clf.backend.judge(own.embeddings), own.embeddings, own.looks)
-                    found[name].append(judged[clf.worst(judged)])
-        return {name: join_scores(rows) for name, rows in found.items()}
+        heads = self.heads
+        found = [self.score([], heads=heads)[1]]
+        for prepared in ahead(lambda source: self.classifier.prepare(source, view, max_frames), image_sources(images), batch_size):
+            found.append(self.score(prepared, batch_size, heads)[1])
+        return {name: replace(join_scores([part[name] for part in found]), view=view, max_frames=max_frames) for name in heads}
+
+    def score(
+        self,
+        prepared: Sequence[Mapping[str, np.ndarray]], # of `Classifier.prepare`, one a picture
+        batch_size: int = 32, # looks a forward pass
+        heads: Mapping[str, Head] | None = None, # name -> head; None: those that are here now
+    ) -> tuple[Scores, dict[str, Scores]]: # the model's own, a row a picture; policy -> the same; from one pass
+        clf, looks, found = self.classifier, score_looks(self.classifier, prepared, batch_size), {}
+        for name, head in (self.heads if heads is None else heads).items():
+            headed = with_head(clf, head)
+            judged = [headed.scores(headed.backend.judge(own.embeddings), own.embeddings, own.looks) for own in looks]
+            found[name] = join_scores([headed.no_scores(), *(own[headed.worst(own)] for own in judged)])
+        return join_scores([clf.no_scores(), *(own[clf.worst(own)] for own in looks)]), found
 
 # %% ../../nbs/moderation/19_heads.ipynb #f107ccf6
 def judge_all(

@@ -67,7 +67,8 @@ def _one_value(table, name: str) -> str: # the column's only value, or what `sca
     return values[0] if values else ""
 
 # %% ../../nbs/moderation/12_index.ipynb #7d04b9a1
-NO_COLUMNS = {"id", "path", "sha256", "status", "error", "embedding", "embedding_kind", "model_id", "model_hash"}
+NO_COLUMNS = {"id", "path", "sha256", "status", "error", "embedding", "embedding_kind", "model_id", "model_hash", "head_hash",
+              "policy_version", "contract_hash", "threshold", "block_from"}
 
 # %% ../../nbs/moderation/12_index.ipynb #f21b5cef
 def filter_columns(

@@ -298,6 +298,7 @@ COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ") # how gzip, bzip2 and xz begin
 class Tars:
     "The members of tar shards, in the order of the shards; ids are the shard's path, a slash and the member's name."
     paths: Sequence[str | os.PathLike] # one or many
+    max_bytes: int | None = None # larger members of a compressed shard are not read; None: as the scan says
 
     @property
     def listed(self) -> bool: # not where a shard is compressed: to go over it is to read all of it
@@ -311,7 +312,7 @@ class Tars:
         return {"kind": "tar", "shards": hash_json([os.path.abspath(readable(path)) for path in self.paths])}
 
     def __iter__(self) -> Iterator[Input]:
-        for path in self.paths: yield from tar_inputs(path)
+        for path in self.paths: yield from tar_inputs(path, MAX_BYTES if self.max_bytes is None else self.max_bytes)
 
 # %% ../../nbs/moderation/03_sources.ipynb #4b2681b2
 @dataclass(frozen=True)
@@ -335,21 +336,23 @@ class Stream:
 # %% ../../nbs/moderation/03_sources.ipynb #12f46772
 def open_source(
     source, # a folder, pattern, .parquet, .csv, .tar or file; a list of paths or tars; bytes in any iterable; or a `Source`
+    max_bytes: int | None = None, # larger members of a compressed tar are not read; None: the limit on every file
 ) -> Source: # ready to be gone over
     "The source that a value stands for; raises `ScanError` for what is none."
+    if isinstance(source, Tars): return source if source.max_bytes is not None else replace(source, max_bytes=max_bytes)
     if hasattr(source, "identity") and hasattr(source, "listed"): return source
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
         if os.path.isdir(source): return Folder(source)
         if glob.has_magic(name) and not os.path.exists(source):
-            return Tars(sorted(glob.glob(name, recursive=True))) if _is_tar(name) else Glob(name)
+            return Tars(sorted(glob.glob(name, recursive=True)), max_bytes) if _is_tar(name) else Glob(name)
         if not os.path.exists(source): raise ScanError(f"{shown_name(source)} is no folder and no file: give one, a pattern or a list")
-        if _is_tar(name): return Tars([source])
+        if _is_tar(name): return Tars([source], max_bytes)
         return PathTable(source) if name.lower().endswith((".parquet", ".csv")) else Files([source])
     if callable(source) or (hasattr(source, "__iter__") and not isinstance(source, (bytes, bytearray, memoryview))):
         is_list = isinstance(source, Sequence) and all(isinstance(item, (str, os.PathLike)) for item in source)
         if not is_list: return Stream(source)
-        return Tars(source) if source and all(_is_tar(os.fspath(path)) for path in source) else Files(source)
+        return Tars(source, max_bytes) if source and all(_is_tar(os.fspath(path)) for path in source) else Files(source)
     raise ScanError(f"{type(source).__name__} is no source: give a folder, a pattern, a list, a table, tar shards or an iterator of bytes")
 
 # %% ../../nbs/moderation/03_sources.ipynb #ce54730a
