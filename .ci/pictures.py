@@ -1,4 +1,4 @@
-"""Small pictures in stored notebooks: each PNG among the outputs gets a palette, where that makes it smaller.
+"""Stored notebooks of at most 300 kB: where one is larger, its largest pictures get a palette, one after another.
 
 python .ci/pictures.py NOTEBOOK ...   `run_notebook.py --save` does it by itself
 """
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-COLORS = 256  # of the palette: as many as an 8-bit PNG can name
+LIMIT = 300_000  # characters of a notebook
+COLORS = 256  # of a palette: as many as an 8-bit PNG can name
 
 
 def with_palette(png: bytes) -> bytes:
@@ -20,8 +21,9 @@ def with_palette(png: bytes) -> bytes:
     picture, made = Image.open(io.BytesIO(png)), io.BytesIO()
     if picture.mode == "P" or (picture.mode == "RGBA" and picture.getextrema()[3] != (255, 255)):
         return png
-    reduced = picture.convert("RGB").quantize(COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    reduced.save(made, "PNG", optimize=True)
+    picture = picture.convert("RGB")
+    palette = picture.quantize(COLORS, Image.Quantize.MEDIANCUT, kmeans=2)
+    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(made, "PNG", optimize=True)
     return min(png, made.getvalue(), key=len)
 
 
@@ -33,10 +35,12 @@ def bundles(cells: list) -> Iterator[dict]:
                 yield output["data"]
 
 
-def shrink(cells: list) -> int:
-    "Shrink every stored PNG in place; how many characters of the file are saved."
-    saved = 0
-    for data in bundles(cells):
+def shrink(notebook: dict) -> int:
+    "Give palettes to pictures, in place, until the notebook is small enough; how many characters are saved."
+    size, saved = len(json.dumps(notebook, indent=1, ensure_ascii=False)), 0
+    for data in sorted(bundles(notebook["cells"]), key=lambda data: -len("".join(data["image/png"]))):
+        if size - saved <= LIMIT:
+            break
         old = "".join(data["image/png"])
         data["image/png"] = base64.b64encode(with_palette(base64.b64decode(old))).decode() + "\n" * old.endswith("\n")
         saved += len(old) - len(data["image/png"])
@@ -49,7 +53,7 @@ def main() -> None:
     parser.add_argument("notebooks", type=Path, nargs="+")
     for path in parser.parse_args().notebooks:
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        saved = shrink(notebook["cells"])
+        saved = shrink(notebook)
         if saved:
             path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB, {saved / 1000:.0f} kB less")

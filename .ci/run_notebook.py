@@ -65,7 +65,7 @@ def main() -> int:
             report_failure(number, cell)
             return 1
     if arguments.save:
-        shrink(notebook.cells)
+        shrink(notebook)
         write_nb(notebook, path)
     print(json.dumps({**counts, "notes": notes}))
     return 0
