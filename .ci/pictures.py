@@ -14,6 +14,7 @@ from PIL import Image
 
 LIMIT = 300_000  # characters of a notebook
 COLORS = 256  # of a palette: as many as an 8-bit PNG can name
+FLAT = 4  # most frequent colours, which stay as they are: white paper stays white
 
 
 def with_palette(png: bytes) -> bytes:
@@ -22,8 +23,13 @@ def with_palette(png: bytes) -> bytes:
     if picture.mode == "P" or (picture.mode == "RGBA" and picture.getextrema()[3] != (255, 255)):
         return png
     picture = picture.convert("RGB")
-    palette = picture.quantize(COLORS, Image.Quantize.MEDIANCUT, kmeans=2)
-    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(made, "PNG", optimize=True)
+    reduced = picture.quantize(COLORS, Image.Quantize.MEDIANCUT, kmeans=2)
+    palette, indices, pixels = reduced.getpalette(), reduced.tobytes(), picture.tobytes()
+    for _, color in sorted(picture.getcolors(picture.width * picture.height))[-FLAT:]:
+        place = next(i for i in range(0, len(pixels), 3) if pixels[i : i + 3] == bytes(color)) // 3
+        palette[3 * indices[place] : 3 * indices[place] + 3] = color
+    reduced.putpalette(palette)
+    reduced.save(made, "PNG", optimize=True)
     return min(png, made.getvalue(), key=len)
 
 
