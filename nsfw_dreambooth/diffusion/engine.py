@@ -50,7 +50,7 @@ class EngineDiffusion(Diffusion):
     def predict(self, x_t: Tensor, t: Tensor | int, states: Tensor) -> Tensor: # [n, c, h, w], as x_t
         multiple = 2**(len(self.unet.config.block_out_channels) - 1)
         if x_t.shape[-2]%multiple or x_t.shape[-1]%multiple:
-            raise DiffusionError(f"latents of {x_t.shape[-2]} x {x_t.shape[-1]}: this engine takes multiples of {multiple}, or use the plain model")
+            raise DiffusionError(f"latents of {x_t.shape[-2]} x {x_t.shape[-1]}: the engine takes multiples of {multiple}, or use plain_of")
         when = torch.as_tensor(t, dtype=torch.float32).expand(len(x_t)).contiguous()
         return torch.from_numpy(self.compiled([one.detach().numpy() for one in (x_t, when, states)])[0])
 
