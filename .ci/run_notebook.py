@@ -14,6 +14,7 @@ from pathlib import Path
 from execnb.nbio import read_nb, write_nb
 from execnb.shell import CaptureShell
 from nbdev.process import extract_directives
+from pictures import shrink
 
 FLAGS = {"slow", "gpu", "net"}
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -64,6 +65,7 @@ def main() -> int:
             report_failure(number, cell)
             return 1
     if arguments.save:
+        shrink(notebook)
         write_nb(notebook, path)
     print(json.dumps({**counts, "notes": notes}))
     return 0

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['Verdict', 'picture_or_reason', 'nearest_known', 'check_known_bad', 'rows_or_reasons', 'fault', 'unsafe_names',
            'check_threshold', 'check_cosine', 'contract_of', 'Guard', 'judge', 'verdict_of', 'GenerationResult',
-           'verdicts_on', 'expanded', 'judged', 'expanded_negative', 'callback_after_guard', 'generate', 'edit',
-           'save_result', 'generate_like']
+           'verdicts_on', 'expanded', 'judged', 'expanded_negative', 'callback_after_guard', 'ready', 'generate',
+           'edit', 'stream', 'interpolate', 'variations', 'save_result', 'drawn_again', 'generate_like']
 
 # %% ../nbs/10_guarded.ipynb #bfb84e62
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from inspect import signature
 from pathlib import Path
@@ -248,6 +248,12 @@ class GenerationResult:
     @property
     def blocked(self) -> int: return len(self) - len(self.allowed)
 
+    @property
+    def evaluations(self): # `Evaluations`: what each picture cost, and what was saved; None where there are no records
+        from nsfw_dreambooth.diffusion.guidance import Evaluations
+        if self.records is None: return None
+        return Evaluations(*([record["evaluations"][name] for record in self.records] for name in ("spent", "saved")))
+
 # %% ../nbs/10_guarded.ipynb #a23ca50f
 def verdicts_on(
     guard: Guard | None, # None allows everything
@@ -285,12 +291,13 @@ def judged(
     diffusion, # the model that drew
     images: Sequence[np.ndarray], # n uint8 pictures [h, w, 3] of one size
     prompts: Sequence[str], # as the model got them
-    options: Mapping, # further arguments of what drew: `seed`, `num_images_per_prompt` ...
+    options: Mapping, # further arguments of what drew: `seed`, `num_images_per_prompt`, `evaluations` ...
+    lost: Sequence[str] = (), # what else the pictures depend on, which no record can hold
 ) -> GenerationResult: # the allowed pictures
     "Ask the guard about drawn pictures; raises `GuardError` where it does not judge every one."
     verdicts, size = verdicts_on(guard, images), images[0].shape[1::-1] if len(images) else (0, 0)
     shown = [image if verdict.allowed is True else None for image, verdict in zip(images, verdicts, strict=True)]
-    records = make_records(list(prompts), options, size, str(diffusion.model_id), diffusion.model_hash)
+    records = make_records(list(prompts), options, size, str(diffusion.model_id), diffusion.model_hash, lost)
     records = [record | {"verdict": asdict(verdict)} for record, verdict in zip(records, verdicts, strict=True)]
     return GenerationResult(shown, verdicts, [one["prompt"] for one in records], [one["seed"] for one in records], records)
 
@@ -313,6 +320,21 @@ def callback_after_guard(
     if guard is not None and options.get("callback") is not None:
         raise GuardError("a callback sees pictures before the guard does: preview with guard=None, and judge what comes out")
 
+# %% ../nbs/10_guarded.ipynb #1d7a358e
+def ready(
+    source, # a run, or a `Diffusion`
+    prompt: str | Sequence[str], # `{subject}` stands for a run's subject
+    guard: Guard | None, # who judges what comes out
+    options: Mapping, # further arguments of what draws
+) -> tuple: # the `Diffusion`, the prompts as it gets them, and the options with `Evaluations` to count in
+    "What to draw with; raises `GuardError` for a callback beside a guard, and for a subject that a base model does not have."
+    from nsfw_dreambooth.diffusion.guidance import Evaluations
+    callback_after_guard(guard, options)
+    counted = {"evaluations": options.get("evaluations") or Evaluations()}
+    if "negative_prompt" in options: counted["negative_prompt"] = expanded_negative(source, options["negative_prompt"])
+    prompts = expanded(source, [prompt] if isinstance(prompt, str) else list(prompt), warn=True)
+    return getattr(source, "diffusion", source), prompts, {**options, **counted}
+
 # %% ../nbs/10_guarded.ipynb #252578f4
 def generate(
     source, # a run of `train_dreambooth`, or a `Diffusion`
@@ -328,12 +350,9 @@ def generate(
 ) -> GenerationResult: # the pictures of the first prompt, then those of the next
     "Draw pictures and hand out those that the guard allows."
     from nsfw_dreambooth.diffusion.sampler import sample
-    prompts = expanded(source, [prompt] if isinstance(prompt, str) else list(prompt), warn=True)
-    callback_after_guard(guard, sampling)
-    negative_prompt = expanded_negative(source, negative_prompt)
     options = {"negative_prompt": negative_prompt, "seed": seed, "num_inference_steps": num_inference_steps,
                "guidance_scale": guidance_scale, "num_images_per_prompt": num_images_per_prompt, **sampling}
-    diffusion = getattr(source, "diffusion", source)
+    diffusion, prompts, options = ready(source, prompt, guard, options)
     return judged(guard, diffusion, sample(diffusion, prompts, **options), prompts, options)
 
 # %% ../nbs/10_guarded.ipynb #a89fe6a1
@@ -345,17 +364,68 @@ def edit(
     guard: Guard | None, # judges every picture; None must be written out
     masks: np.ndarray | Sequence[np.ndarray] | None = None, # uint8 or bool [h, w], white is painted; None paints everywhere
     seed: int = 0, # picture i is drawn from `manual_seed(seed + i)`
-    **editing, # further arguments of `diffusion.editing.edit`, e.g. `strength`, `keep_unmasked`, `guidance_scale`
+    **editing, # further arguments of `diffusion.editing.edit`, e.g. `strength`, `guidance`, `eta`
 ) -> GenerationResult: # the pictures of the first pair, then those of the next
     "Edit pictures and hand out those that the guard allows."
     from nsfw_dreambooth.diffusion.editing import edit as edit_pictures
-    prompts = expanded(source, [prompt] if isinstance(prompt, str) else list(prompt), warn=True)
-    diffusion, given = getattr(source, "diffusion", source), {"images": images} | ({} if masks is None else {"masks": masks})
-    callback_after_guard(guard, editing)
-    if "negative_prompt" in editing: editing["negative_prompt"] = expanded_negative(source, editing["negative_prompt"])
-    made = edit_pictures(diffusion, images, prompts, masks, seed=seed, **editing)
-    prompts = prompts*(len(made)//editing.get("num_images_per_prompt", 1)//len(prompts))
-    return judged(guard, diffusion, made, prompts, {"seed": seed, **editing, **given})
+    given = {"images": images} | ({} if masks is None else {"masks": masks})
+    diffusion, prompts, options = ready(source, prompt, guard, {"seed": seed, **editing})
+    made = edit_pictures(diffusion, images, prompts, masks, **options)
+    prompts = prompts*(len(made)//options.get("num_images_per_prompt", 1)//len(prompts))
+    return judged(guard, diffusion, made, prompts, options | given)
+
+# %% ../nbs/10_guarded.ipynb #12e300be
+def stream(
+    source, # a run of `train_dreambooth`, or a `Diffusion`
+    prompt: str | Iterable[str], # read as they are needed; may be endless; `{subject}` stands for a run's subject
+    *,
+    guard: Guard | None, # judges every picture; None must be written out
+    num_images_per_prompt: int = 1, # pictures of each prompt
+    seed: int = 0, # picture i is drawn from `manual_seed(seed + i)`
+    batch_size: int = 16, # pictures drawn and judged at once
+    **sampling, # further arguments of `generate`, the same for every picture
+) -> Iterator[GenerationResult]: # one a batch
+    "Draw pictures without end, and hand out those that the guard allows."
+    from nsfw_dreambooth.diffusion.economy import prompt_batches
+    for some in prompt_batches(prompt, num_images_per_prompt, batch_size):
+        yield generate(source, some, guard=guard, seed=seed, batch_size=batch_size, **sampling)
+        seed += len(some)
+
+# %% ../nbs/10_guarded.ipynb #5d06e32e
+def interpolate(
+    source, # a run of `train_dreambooth`, or a `Diffusion`
+    prompts: str | Sequence[str], # one, or two to go between; `{subject}` stands for a run's subject
+    seeds: int | Sequence[int] = 0, # one, or two to go between
+    count: int = 8, # pictures, the ends among them
+    *,
+    guard: Guard | None, # judges every picture; None must be written out
+    **sampling, # further arguments of `diffusion.editing.interpolate`
+) -> GenerationResult: # with the nearer end's seeds
+    "Draw pictures from one prompt or seed to another, and hand out those that the guard allows."
+    from nsfw_dreambooth.diffusion.editing import interpolate as between
+    diffusion, ends, options = ready(source, prompts, guard, sampling)
+    made = between(diffusion, ends, seeds, count, **options)
+    first, last = ([seeds]*2 if isinstance(seeds, int) else [seeds[0], seeds[-1]])
+    places = [ends[0] if len(set(ends)) == 1 else f"{ends[0]} -> {ends[-1]}, {i + 1} of {count}" for i in range(count)]
+    options["seed"] = [first if 2*i < count else last for i in range(count)]
+    return judged(guard, diffusion, made, places, options, ["a way between prompts or seeds"])
+
+# %% ../nbs/10_guarded.ipynb #da9771aa
+def variations(
+    source, # a run of `train_dreambooth`, or a `Diffusion`
+    prompt: str, # `{subject}` stands for a run's subject
+    seed: int, # of the picture to vary
+    amount: float = .3, # how far from it, 0 (itself) to 1 (any picture)
+    count: int = 4, # pictures
+    *,
+    guard: Guard | None, # judges every picture; None must be written out
+    **sampling, # further arguments of `diffusion.sampler.sample`
+) -> GenerationResult:
+    "Draw pictures near the one of a seed, and hand out those that the guard allows."
+    from nsfw_dreambooth.diffusion.editing import variations as near
+    diffusion, prompts, options = ready(source, prompt, guard, sampling)
+    made = near(diffusion, prompts[0], seed, amount, count, **options)
+    return judged(guard, diffusion, made, prompts, options | {"seed": seed, "num_images_per_prompt": count}, ["the noise of a variation"])
 
 # %% ../nbs/10_guarded.ipynb #8ced5b4c
 def save_result(
@@ -371,31 +441,46 @@ def save_result(
         shown = image is not None and verdict.allowed is True
         if shown: write_png(folder/name, image, None if result.records is None else result.records[i])
         records.append({"file": name if shown else None, "prompt": result.prompts[i],
-                        "seed": result.seeds[i], "verdict": asdict(verdict)})
+                        "seed": result.seeds[i], "verdict": asdict(verdict),
+                        "evaluations": None if result.records is None else result.records[i]["evaluations"]})
     write_atomic(folder/"samples.json", json.dumps(records, indent=1) + "\n")
     return folder
 
 # %% ../nbs/10_guarded.ipynb #49f82478
+def drawn_again(
+    diffusion, # a `Diffusion`
+    record: Mapping, # as `read_metadata` gives it
+    name: str, # of the file
+    weak=None, # the weak model it was drawn with, a `Diffusion`
+    progress: bool = False, # show a bar over all steps
+) -> tuple[GenerationResult, int]: # not judged; the number of the picture in it
+    "The request of a record once more; raises `MetadataError` where it cannot be."
+    from nsfw_dreambooth.diffusion.guidance import Evaluations
+    from nsfw_dreambooth.diffusion.sampler import sample
+    prompts, options, i = request_of(record, set(signature(sample).parameters), weak)
+    options["evaluations"] = Evaluations()
+    try:
+        images = sample(diffusion, prompts, **options, progress=progress)
+    except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError) as error: # arguments from a file, of any kind and size
+        reason = " ".join(str(error).split())[:160]
+        raise MetadataError(f"{name} cannot be drawn again ({reason}): use the version that drew it") from error
+    return judged(None, diffusion, images, prompts, options), i
+
+# %% ../nbs/10_guarded.ipynb #25199c1f
 def generate_like(
     source, # a run of `train_dreambooth`, or a `Diffusion`: what the picture was drawn with
     picture: str | Path, # a PNG that `save_result` wrote
     *,
     guard: Guard | None, # judges the picture; None must be written out
+    weak=None, # the weak model it was drawn with, a `Diffusion`; None where there was none
     progress: bool = False, # show a bar over all steps
 ) -> GenerationResult: # one picture, or none
     "Draw a saved picture again; raises `MetadataError` where it does not say how, or where another model drew it."
-    from nsfw_dreambooth.diffusion.sampler import sample
-    record, diffusion = read_metadata(picture), getattr(source, "diffusion", source)
+    record, diffusion, file = read_metadata(picture), getattr(source, "diffusion", source), Path(picture).name
     if record["model_hash"] != diffusion.model_hash:
-        raise MetadataError(f"{Path(picture).name} was drawn by model {record['model_id'][:40]!r} ({record['model_hash'][:10]}), this is "
+        raise MetadataError(f"{file} was drawn by model {record['model_id'][:40]!r} ({record['model_hash'][:10]}), this is "
                             f"{diffusion.model_id!r} ({diffusion.model_hash[:10]}): give the run or the model it was drawn with")
-    prompts, options, i = request_of(record, set(signature(sample).parameters))
-    try:
-        images = sample(diffusion, prompts, **options, progress=progress)
-    except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError) as error: # arguments from a file, of any kind and size
-        reason = " ".join(str(error).split())[:160]
-        raise MetadataError(f"{Path(picture).name} cannot be drawn again ({reason}): use the version that drew it") from error
-    found = judged(None, diffusion, images, prompts, options)
+    found, i = drawn_again(diffusion, record, file, weak, progress)
     again = GenerationResult(*([getattr(found, name)[i]] for name in ("images", "verdicts", "prompts", "seeds", "records")))
     verdict = verdicts_on(guard, again.images)[0]
     return replace(again, images=[again.images[0] if verdict.allowed is True else None], verdicts=[verdict],

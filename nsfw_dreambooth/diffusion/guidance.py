@@ -121,9 +121,10 @@ class Guidance:
         if self.threshold is not None and not -1 <= self.threshold <= 1:
             raise DiffusionError(f"guidance threshold {self.threshold}: give a cosine up to 1, 0.95 to 1 is usual")
 
-    def said(self) -> list | None: # for `Guidance(*said)`, as JSON can hold it; itself with a weak model, which it cannot
-        if self.weak is not None: return self
-        return [torch.as_tensor(self.scale).tolist(), self.rescale, self.start, self.stop, self.threshold]
+    def said(self) -> list: # as JSON can hold it: the five numbers, and name and hash of the weak model where there is one
+        scale = torch.as_tensor(self.scale, dtype=torch.float64).tolist() # float64: a number comes back as it was
+        weak = [] if self.weak is None else [[str(self.weak.model_id), self.weak.model_hash]]
+        return [scale, self.rescale, self.start, self.stop, self.threshold, *weak]
 
     @property
     def needs_uncond(self) -> bool: # whether the unconditional states are used

@@ -4,12 +4,15 @@
 
 # %% auto #0
 __all__ = ['SCHEDULERS', 'Callback', 'GUIDANCE_SCALE', 'knows_karras', 'make_scheduler', 'encode_request', 'start_noise',
-           'set_steps', 'step_options', 'denoise', 'sample_latents', 'choose_guidance', 'encode_for', 'sample']
+           'set_steps', 'step_options', 'denoise', 'sample_latents', 'choose_guidance', 'encode_for', 'Request',
+           'make_request', 'draw_in_batches', 'sample']
 
 # %% ../../nbs/diffusion/04_sampler.ipynb #8ce1043c
 import copy
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -120,6 +123,8 @@ def set_steps(
         raise DiffusionError(f"num_inference_steps {num_inference_steps}: give 1 to {limit}")
     if not 0 <= start_step < num_inference_steps:
         raise DiffusionError(f"start_step {start_step} of {num_inference_steps}: give 0 to {num_inference_steps - 1}")
+    if start_step and isinstance(scheduler, PNDMScheduler):
+        warnings.warn("PNDM (pndm, plms) needs its first step to warm up; begun later it leaves noise: choose 'dpm++'", stacklevel=3)
     scheduler.set_timesteps(num_inference_steps, device=device)
     if start_step and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start_step*scheduler.order)
@@ -231,6 +236,51 @@ def encode_for(
     return (encode_request(diffusion, prompts, None, num_images_per_prompt, *reading)[0],
             encode_request(guidance.weak, prompts, others, num_images_per_prompt, *reading)[1])
 
+# %% ../../nbs/diffusion/04_sampler.ipynb #005b1ea8
+@dataclass(frozen=True, eq=False)
+class Request:
+    "n pictures that were asked for, to be denoised in batches."
+    cond: Tensor # [n, tokens, dim] states of the prompts
+    uncond: Tensor # [n, tokens, dim] states that guidance leads away from
+    scheduler: SchedulerMixin # as `make_scheduler` gives it
+    guidance: Guidance
+    num_inference_steps: int # of the whole way
+    generators: list[torch.Generator] # one a picture
+    eta: float = 0.0 # share of the chain's noise that DDIM adds at each step, 0 to 1
+    evaluations: Evaluations | None = None # what is spent is added to it
+
+    def __len__(self) -> int: return len(self.generators)
+
+    def part(self, pictures: slice) -> dict: # named arguments of `sample_latents` and of what edits latents
+        return {"prompt_embeds": self.cond[pictures], "negative_embeds": self.uncond[pictures], "scheduler": self.scheduler,
+                "guidance": self.guidance.part(pictures, len(self)), "num_inference_steps": self.num_inference_steps,
+                "generators": self.generators[pictures], "eta": self.eta, "evaluations": self.evaluations}
+
+    def passes(self, start_step: int = 0) -> int: # of the UNet over each batch; raises `DiffusionError` for steps it cannot do
+        scheduler = copy.deepcopy(self.scheduler)
+        set_steps(scheduler, self.num_inference_steps)
+        return len(scheduler.timesteps) - start_step*scheduler.order
+
+# %% ../../nbs/diffusion/04_sampler.ipynb #1426c0b3
+def make_request(
+    diffusion: Diffusion,
+    prompts: str | Sequence[str], # one or n
+    negative_prompt: str | Sequence[str] | None, # one for all or n
+    num_images_per_prompt: int, # pictures of each prompt
+    seed: int, # picture i has the generator `manual_seed(seed + i)`
+    guidance: Guidance,
+    scheduler: SchedulerMixin, # as `make_scheduler` gives it
+    num_inference_steps: int, # of the whole way
+    eta: float = 0.0, # share of the chain's noise that DDIM adds at each step, 0 to 1
+    evaluations: Evaluations | None = None, # what is spent is added to it
+    *reading, # `prompt_weights`, `long_prompts` of `encode_request`
+) -> Request:
+    "Read the prompts of a request."
+    with torch.inference_mode():
+        cond, uncond = encode_for(diffusion, guidance, prompts, negative_prompt, num_images_per_prompt, *reading)
+    generators = picture_generators(seed, len(cond))
+    return Request(cond, uncond, scheduler, guidance, num_inference_steps, generators, eta, evaluations)
+
 # %% ../../nbs/diffusion/04_sampler.ipynb #233146f6
 def _ticking(callback: Callback | None, bar: tqdm) -> Callback:
     "A callback that moves a progress bar on as well."
@@ -238,6 +288,24 @@ def _ticking(callback: Callback | None, bar: tqdm) -> Callback:
         bar.update()
         return callback(step, t, x_t) if callback else None
     return tick
+
+# %% ../../nbs/diffusion/04_sampler.ipynb #c9ee0896
+def draw_in_batches(
+    diffusion: Diffusion,
+    latents_of: Callable[[slice, Callback], Tensor], # which pictures, and what to call after each pass, to their clean latents
+    n: int, # pictures
+    passes: int, # of the UNet over each batch, for the bar
+    batch_size: int = 16, # pictures denoised at once
+    callback: Callback | None = None, # called after each pass of each batch
+    progress: bool = False, # show a bar over all passes
+    what: str = "sampling", # is written beside the bar
+) -> np.ndarray: # uint8 [n, h, w, 3]
+    "Denoise and decode n pictures, some at a time; raises `DiffusionError` for a batch of none."
+    if batch_size < 1:
+        raise DiffusionError(f"batch_size {batch_size}: give at least 1")
+    parts = [slice(i, i + batch_size) for i in range(0, n, batch_size)]
+    with torch.inference_mode(), tqdm(total=len(parts)*passes, desc=what, disable=not progress) as bar:
+        return np.concatenate([decode(diffusion.vae, latents_of(part, _ticking(callback, bar))) for part in parts])
 
 # %% ../../nbs/diffusion/04_sampler.ipynb #a8924a28
 def sample(
@@ -265,20 +333,11 @@ def sample(
     long_prompts: bool = False, # read in chunks what is too long; False cuts it, with a warning
 ) -> np.ndarray: # uint8 [n*num_images_per_prompt, h, w, 3]
     "Pictures of prompts, not screened."
-    if batch_size < 1:
-        raise DiffusionError(f"batch_size {batch_size}: give at least 1")
-    guidance, made = choose_guidance(guidance, guidance_scale, guidance_rescale), []
-    scheduler = make_scheduler(diffusion.scheduler, scheduler, use_karras_sigmas)
-    set_steps(scheduler, num_inference_steps)
-    with torch.inference_mode():
-        cond, uncond = encode_for(diffusion, guidance, prompts, negative_prompt, num_images_per_prompt, prompt_weights, long_prompts)
-        chunks = [slice(i, i + batch_size) for i in range(0, len(cond), batch_size)]
-        generators = picture_generators(seed, len(cond))
-        with tqdm(total=len(chunks)*len(scheduler.timesteps), desc="sampling", disable=not progress) as bar:
-            for part in chunks:
-                found = sample_latents(
-                    diffusion, cond[part], uncond[part], scheduler, guidance.part(part, len(cond)), num_inference_steps,
-                    generators[part], height, width, None if latents is None else latents[part],
-                    callback=_ticking(callback, bar), eta=eta, evaluations=evaluations)
-                made.append(decode(diffusion.vae, found))
-    return np.concatenate(made)
+    request = make_request(
+        diffusion, prompts, negative_prompt, num_images_per_prompt, seed, choose_guidance(guidance, guidance_scale, guidance_rescale),
+        make_scheduler(diffusion.scheduler, scheduler, use_karras_sigmas), num_inference_steps, eta, evaluations,
+        prompt_weights, long_prompts)
+    def latents_of(part: slice, callback: Callback) -> Tensor:
+        return sample_latents(diffusion, **request.part(part), height=height, width=width,
+                              latents=None if latents is None else latents[part], callback=callback)
+    return draw_in_batches(diffusion, latents_of, len(request), request.passes(), batch_size, callback, progress)
