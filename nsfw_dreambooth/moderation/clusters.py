@@ -199,7 +199,7 @@ def _density_groups(
         members = rows[labels == group]
         mean = members.mean(0, dtype=np.float64)
         centroids[group] = mean/np.linalg.norm(mean)
-        reach[group] = (members @ centroids[group]).min()
+        reach[group] = (members @ centroids[group]).min() - 1e-5 # rounding
     return labels, centroids, reach
 
 # %% ../../nbs/moderation/16_clusters.ipynb #2748d093

@@ -173,8 +173,7 @@ def embedding_leaders(
         kept.append(stored_vectors(table)[rng.random(len(table)) < 1.1*wanted/max(count, 1)])
         if not lists: break # only the width is needed
     sample = np.concatenate(kept)[:wanted]
-    if len(sample) < lists: lists = 0 # too few with an embedding
-    return CosineLeaders(distance, sample, lists)
+    return CosineLeaders(distance, sample, min(lists, len(sample)//39)) # FAISS wants 39 examples a list
 
 # %% ../../nbs/moderation/27_duplicates.ipynb #dfd8d605
 def find_duplicates(
