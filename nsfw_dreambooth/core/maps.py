@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
+from scipy.ndimage import maximum_filter
 
 from .artifacts import NSFWDreamBoothError
 from .plots import new_figure, scatter_labels
@@ -44,11 +45,11 @@ def places(
 # %% ../../nbs/core/12_maps.ipynb #df943a6f
 def opacity(
     counts: np.ndarray, # points in each place
-    least: float = .35, # of a place with a single point, 0 to 1
+    least: float = .35, # of a place with a single point, where others have more; 0 to 1
 ) -> np.ndarray: # 0 where there is none, up to 1
     "How strongly a place is drawn: by the logarithm of its points, full from the 99th hundredth of the places on."
     full = np.log1p(np.quantile(counts[counts > 0], .99)) if (counts > 0).any() else 1.
-    share = np.clip((np.log1p(counts) - np.log(2))/max(full - np.log(2), 1e-9), 0, 1)
+    share = np.clip((np.log1p(counts) - np.log(2))/(full - np.log(2)), 0, 1) if full > np.log(2) else np.ones(len(counts))
     return np.where(counts > 0, least + (1 - least)*share, 0)
 
 # %% ../../nbs/core/12_maps.ipynb #824dc335
@@ -77,7 +78,7 @@ def map_labels(
     "A map of points by label, of any number of points."
     xy, labels = np.asarray(xy), np.asarray([str(label) for label in labels])
     if len(xy) != len(labels): raise MapError(f"{len(labels)} labels for {len(xy)} points: give one for each")
-    if ax is None: ax = new_figure(5.6, 4.2)[1][0, 0]
+    if ax is None: ax = new_figure(4.8, 3.6)[1][0, 0]
     if len(xy) < many:
         drawn = scatter_labels(xy, labels, ax, point_size(len(xy)), max_legend, background)
         outline_names(drawn)
@@ -161,7 +162,7 @@ def map_values(
     "A map of points by a number, the highest on top."
     xy, values = np.asarray(xy), np.asarray(values, dtype=np.float64)
     if len(xy) != len(values): raise MapError(f"{len(values)} values for {len(xy)} points: give one for each")
-    if ax is None: ax = new_figure(5.6, 4.2)[1][0, 0]
+    if ax is None: ax = new_figure(4.8, 3.6)[1][0, 0]
     scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(low, high), "viridis")
     if len(xy) < many:
         order = np.argsort(values, kind="stable")
@@ -172,5 +173,7 @@ def map_values(
         highest = np.full(PLACES**2, low)
         np.maximum.at(highest, cell, values)
         paint(ax, np.bincount(cell, minlength=PLACES**2), extent, scale.to_rgba(highest)[:, :3])
+        top = maximum_filter(np.where(highest > low + .75*(high - low), highest, low).reshape(PLACES, PLACES), 3).ravel()
+        paint(ax, top > low, extent, scale.to_rgba(top)[:, :3], 2) # three places wide
     ax.figure.colorbar(scale, ax=ax, shrink=.7, pad=.02).set_label(name, fontsize=8)
     return ax
