@@ -68,7 +68,7 @@ def cluster_words(
     except ValueError: return [""]*count # no word but "the" and the like
     weight = tally*np.log(1 + tally.sum()/count/tally.sum(0))
     said, order = counter.get_feature_names_out(), np.argsort(-weight, axis=1, kind="stable")
-    return [", ".join(said[column] for column in row[:words] if weight[group, column] > weight[group, row[0]]/4)
+    return [", ".join(said[column] for column in row[:words] if weight[group, column] > weight[group, row[0]]/2)
             for group, row in enumerate(order)]
 
 # %% ../../nbs/moderation/31_cards.ipynb #3642dbf4
