@@ -174,6 +174,6 @@ def map_values(
         np.maximum.at(highest, cell, values)
         paint(ax, np.bincount(cell, minlength=PLACES**2), extent, scale.to_rgba(highest)[:, :3])
         top = maximum_filter(np.where(highest > low + .75*(high - low), highest, low).reshape(PLACES, PLACES), 3).ravel()
-        paint(ax, top > low, extent, scale.to_rgba(top)[:, :3], 2) # three places wide
+        paint(ax, (top > low).astype(int), extent, scale.to_rgba(top)[:, :3], 2) # three places wide
     ax.figure.colorbar(scale, ax=ax, shrink=.7, pad=.02).set_label(name, fontsize=8)
     return ax
