@@ -50,7 +50,7 @@ class Reviewer(VBox):
         labels: Sequence[str] = ("safe", "unsafe"), # what Allow and Unsafe write
         sources: Sequence | None = None, # [n] a picture a row: what `load_image` takes; None: the files of the scan
         side: int = 320, # of a picture's place, pixels
-        detail: int = 16, # of the veil
+        detail: int = 12, # of the veil
         min_look: float = 0.2, # seconds within which a press does not count
     ):
         if len(set(labels)) != 2 or not all(labels): raise ReviewError(f"labels {tuple(labels)}: give two names, for Allow and for Unsafe")

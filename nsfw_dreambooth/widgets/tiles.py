@@ -33,7 +33,7 @@ def fitted(
 def veil(
     image: np.ndarray, # uint8 [h, w, 3]
     side: int = 224, # long side of the result, pixels
-    detail: int = 16, # means that are left along the long side, at least 1
+    detail: int = 12, # means that are left along the long side, at least 1
 ) -> np.ndarray: # uint8 [h', w', 3], all channels the same
     "What is shown of a picture before anybody asked to see it; raises `ImageError` for a detail or a side below 1."
     if min(side, detail) < 1: raise ImageError("bad-view", f"side {side}, detail {detail}: give at least 1")
@@ -76,7 +76,7 @@ class Tile(VBox):
         source, # what `load_image` takes, or an `Input` of a scan
         caption: str = "", # a line below it
         side: int = 224, # of its place, pixels
-        detail: int = 16, # of the veil
+        detail: int = 12, # of the veil
         before: Callable[[], object] | None = None, # called before each reveal; if it raises, nothing is shown
     ):
         self.source, self.side, self.detail, self.before = source, side, detail, before
