@@ -6,7 +6,8 @@
 __all__ = ['ACTIONS', 'make_controls', 'Reviewer', 'press', 'press_keys', 'ReviewQueue', 'next_row', 'show_counts', 'caption_of',
            'show_next', 'outliers', 'ClusterReview', 'show_cluster', 'OutlierTile', 'about_cluster']
 
-# %% ../../nbs/widgets/04_review.ipynb #65191f6f
+# %% ../../nbs/widgets/04_review.ipynb #6699cd7b
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
@@ -103,9 +104,11 @@ def press_keys(
     old: str, # what was in the field
     new: str, # what is in it now
 ) -> None:
-    "Press what was typed; letters that were taken out, or pasted over others, are nothing."
-    if not new.startswith(old): return
-    for key in new[len(old):].lower():
+    "Press what was typed, wherever in the field; letters that were taken out, or put over others, are nothing."
+    before = len(os.path.commonprefix([old, new]))
+    after = len(old) - before
+    if new[len(new) - after:] != old[before:] or len(new) <= len(old): return
+    for key in new[before:len(new) - after].lower():
         if key in ACTIONS: reviewer.press(ACTIONS[key])
         else: reviewer.line.value = f"no key {key!r}: there are " + ", ".join(f"{k} {name}" for k, name in ACTIONS.items())
 
