@@ -33,7 +33,8 @@ def read_decisions(
         if None in set().union(*rows) or "label" not in head: raise KeyError("label")
         for row in rows: row["step"] = str(int(row.get("step") or 0))
     except (OSError, csv.Error, ValueError, KeyError) as error:
-        raise ReviewError(f"{path} holds no decisions ({' '.join(str(error).split())[:100]}): give a CSV with id and label, or a new name") from error
+        why = " ".join(str(error).split())[:100]
+        raise ReviewError(f"{path} holds no decisions ({why}): give a CSV with id and label, or a new name") from error
     if len(set(ids)) != len(ids): raise ReviewError(f"{path} has {len(ids) - len(set(ids))} ids twice: leave one row for each picture")
     return [*head, *(name for name in COLUMNS if name not in head)], {row["id"]: row for row in rows}
 

@@ -85,7 +85,8 @@ class Playground(VBox):
         rows = [VBox([Label(f"{name}: {getattr(source, 'diffusion', source).model_id}"), self.rows[name]])
                 for name, source in self.sources.items()]
         buttons = HBox([*self.buttons.values(), knobs[8]])
-        super().__init__([*knobs[:2], HBox(knobs[2:5]), HBox(knobs[5:8]), buttons, self.bar, self.line, *rows])
+        fields = [HBox(some, layout=Layout(flex_flow="row wrap")) for some in (knobs[2:5], knobs[5:8])]
+        super().__init__([*knobs[:2], *fields, buttons, self.bar, self.line, *rows])
 
     def set(self, **values) -> "Playground": # itself; raises `PlaygroundError` for a knob or a value that there is not
         "Turn knobs from Python."

@@ -34,7 +34,8 @@ def scan_sources(
     folder = Path(folder)
     where = read_state(folder).get("source", {})
     base = where.get("from") or (where.get("root") or {}).get("from") or ""
-    if not (folder/"_inputs.parquet").exists(): return [str(Path(base)/path) for path in read_scores(folder, ["path"])["path"].to_pylist()]
+    if not (folder/"_inputs.parquet").exists():
+        return [str(Path(base)/path) for path in read_scores(folder, ["path"])["path"].to_pylist()]
     groups = pq.read_metadata(folder/"_inputs.parquet").num_row_groups
     inputs: list[Input] = [item for group in range(groups) for item in noted_inputs(folder, group)]
     return [replace(item, path=str(Path(base)/item.path)) for item in inputs]
@@ -45,7 +46,8 @@ def table_p_unsafe(
 ) -> np.ndarray: # [n] float64, NaN where there is no score
     "Summed probability of the unsafe labels; raises `ReviewError` where the model has none."
     names = about(table)["unsafe_labels"]
-    if not names: raise ReviewError(f"none of {', '.join(about(table)['labels'])} names the unsafe class: set clf.unsafe_labels and scan again")
+    if not names:
+        raise ReviewError(f"none of {', '.join(about(table)['labels'])} names the unsafe class: set clf.unsafe_labels and scan again")
     columns = [table.column(f"p_{name}").to_numpy(zero_copy_only=False).astype(np.float64) for name in names]
     ok = np.array(table.column("status").to_pylist()) == "ok"
     return np.where(ok, np.sum(columns, 0), np.nan)

@@ -79,7 +79,7 @@ class Tile(VBox):
         detail: int = 12, # of the veil
         before: Callable[[], object] | None = None, # called before each reveal; if it raises, nothing is shown
     ):
-        self.source, self.side, self.detail, self.before = source, side, detail, before
+        self.source, self.caption, self.side, self.detail, self.before = source, caption, side, detail, before
         self.clear, self.error = False, "" # whether the picture can be seen; why it cannot be read
         self.face = Box(layout=Layout(width=f"{side}px", height=f"{side}px", align_items="center", justify_content="center"))
         self.button = Button(description="Reveal", layout=Layout(width="6em"))
@@ -116,12 +116,13 @@ def show_face(
     try:
         image = open_picture(tile.source, tile.side)
         pixels = np.asarray(fitted(image, tile.side)) if clear else veil(image, tile.side, tile.detail)
-        tile.face.children = [Image(value=jpeg_bytes(pixels), format="jpeg", layout=Layout(max_width="100%", max_height="100%"))]
+        whole = Layout(max_width="100%", max_height="100%")
+        tile.face.children = [Image(value=jpeg_bytes(pixels), format="jpeg", layout=whole)]
         tile.clear, tile.error = clear, ""
     except ImageError as error:
         tile.clear, tile.error = False, error.reason
-        words = f'<div style="color:#333;padding:8px;overflow-wrap:anywhere"><b>to review</b><br>cannot be read: {escape(error.reason)}</div>'
-        tile.face.children = [HTML(words)]
+        words = f"<b>to review</b><br>cannot be read: {escape(error.reason)}"
+        tile.face.children = [HTML(f'<div style="padding:8px;overflow-wrap:anywhere">{words}</div>')]
     tile.face.layout.border = "1px solid #999"
     tile.button.description, tile.button.disabled = "Hide" if tile.clear else "Reveal", bool(tile.error)
     for widget in old: widget.close()
