@@ -11,6 +11,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 
 from ..core.artifacts import write_atomic
@@ -36,7 +37,8 @@ def read_decisions(
         why = " ".join(str(error).split())[:100]
         raise ReviewError(f"{path} holds no decisions ({why}): give a CSV with id and label, or a new name") from error
     if len(set(ids)) != len(ids): raise ReviewError(f"{path} has {len(ids) - len(set(ids))} ids twice: leave one row for each picture")
-    return [*head, *(name for name in COLUMNS if name not in head)], {row["id"]: row for row in rows}
+    columns = [*head, *(name for name in COLUMNS if name not in head)]
+    return columns, {row["id"]: {**dict.fromkeys(columns, ""), **row} for row in rows}
 
 # %% ../../nbs/widgets/03_decisions.ipynb #46790d77
 @dataclass(frozen=True)
@@ -112,9 +114,8 @@ def change(
             if values.get("step") == "": values |= {"step": step, "time": datetime.now(UTC).isoformat(timespec="seconds")}
             rows[id] = {**dict.fromkeys(decisions.columns, ""), "step": "0", "revealed": "0", **rows.get(id, {}), "id": id, **values}
         buffer = io.StringIO(newline="")
-        writer = csv.DictWriter(buffer, decisions.columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows.values())
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerows([decisions.columns, *map(itemgetter(*decisions.columns), rows.values())])
         write_atomic(decisions.path, buffer.getvalue())
     except OSError as error:
         raise ReviewError(f"{decisions.path} cannot be written ({error.strerror}): nothing was decided") from error

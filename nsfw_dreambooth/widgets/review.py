@@ -175,10 +175,10 @@ def next_row(
     queue: ReviewQueue,
 ) -> int | None: # None: all decided
     "The first picture of the order that is open, or the skipped one that has waited longest."
-    log = queue.decisions
-    undecided = [row for row in queue.orders[queue.order.value] if not log.label(queue.ids[row])]
-    waiting = [row for row in undecided if log.is_skipped(queue.ids[row])]
-    if len(waiting) < len(undecided): return next(row for row in undecided if not log.is_skipped(queue.ids[row]))
+    log, waiting = queue.decisions, []
+    for row in queue.orders[queue.order.value]:
+        if log.is_skipped(queue.ids[row]): waiting.append(row)
+        elif not log.label(queue.ids[row]): return row
     return min(waiting, key=lambda row: int(log.rows[queue.ids[row]]["step"]), default=None)
 
 # %% ../../nbs/widgets/04_review.ipynb #a01144c7
