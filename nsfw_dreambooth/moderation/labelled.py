@@ -32,9 +32,10 @@ def read_labels(
 ) -> pa.Table: # columns of text, `id` and `label` among them; rows without a label are left out
     "Labels from a file; raises `ProbeError` where it cannot be read or says two things of one picture."
     try:
-        head = pa.csv.read_csv(path).column_names
+        lines = pa.csv.ParseOptions(newlines_in_values=True) # a file name may hold one
+        head = pa.csv.read_csv(path, parse_options=lines).column_names
         types = pa.csv.ConvertOptions(column_types={name: pa.string() for name in head})
-        table = pa.csv.read_csv(path, convert_options=types)
+        table = pa.csv.read_csv(path, parse_options=lines, convert_options=types)
     except (OSError, pa.ArrowException) as error:
         raise ProbeError(f"no readable labels in {path} ({' '.join(str(error).split())[:150]}): give a CSV with id and label") from error
     if not {"id", "label"} <= set(head): raise ProbeError(f"{path} has columns {', '.join(head)}: it needs id and label")
