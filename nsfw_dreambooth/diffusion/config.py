@@ -21,7 +21,7 @@ class SampleConfig:
     use_karras_sigmas: bool | None = None # noise levels laid out as Karras et al. (2022) do; the model's own way
     eta: float = 0.0 # share of the chain's noise that ddim adds at each step, 0 to 1
     negative_prompt: str | None = None # what the pictures shall not show
-    guidance_scale: float | list[float] | None = None # 1 is the UNet alone, more is closer to the prompt; [1, 3]: one a picture; else 5
+    guidance_scale: float | list[float] | None = None # 1: prompt alone, more: closer to it; [1, 3]: one each; the preset's, or 5
     guidance_rescale: float | None = None # against burnt colours, 0 to 1, 0.7 is usual; the preset's, or 0
     guidance_start: float | None = None # share of the steps before which only the prompt is asked, 0 to 1; the preset's, or 0
     guidance_stop: float | None = None # share of the steps from which on only the prompt is asked, 0 to 1; the preset's, or 1
