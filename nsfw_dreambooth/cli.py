@@ -34,8 +34,9 @@ def demo_command(
 
 # %% ../nbs/11_cli.ipynb #a8a107b1
 COMMANDS: dict[str, Callable] = command_table(
-    demo_command, scan_command, index_command, search_command, cluster_command, probe_command, finetune_command, threshold_command,
-    drift_command, export_command, serve_command, prior_command, train_command, sweep_command, sample_command, evaluate_command, convert_command)
+    demo_command, scan_command, index_command, search_command, cluster_command, probe_command, finetune_command,
+    threshold_command, drift_command, export_command, serve_command, prior_command, train_command, sweep_command, sample_command,
+    evaluate_command, convert_command)
 
 # %% ../nbs/11_cli.ipynb #74df9fa4
 def main(

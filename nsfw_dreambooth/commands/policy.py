@@ -149,7 +149,9 @@ def labelled_files(
     if any(isinstance(value, set) for value in values):
         raise usage_error(f"{path} gives a picture several labels: fine-tuning takes one each; probe takes several")
     lost = [file for file in files if not file.is_file()]
-    if lost: raise usage_error(f"{len(lost)} of {len(files)} pictures of {path} are not in {images}, the first {lost[0].name!r}: look at --images")
+    if lost:
+        raise usage_error(f"{len(lost)} of {len(files)} pictures of {path} are not in {images}, the first {lost[0].name!r}: "
+                          "look at --images")
     return files, values, table
 
 # %% ../../nbs/commands/04_policy.ipynb #f17e0004
@@ -176,4 +178,5 @@ def finetune_command(
                      groups=column_of(table, groups), resume=resume)
     counts, place = Counter(values), str(Path(out)/"model")
     say({"labels": dict(counts), "mode": config.mode, "model_hash": tuned.model_hash, "model": place},
-        f"{len(values)} labels ({', '.join(f'{n} {label}' for label, n in sorted(counts.items()))}), mode {config.mode}; model in {place}", json)
+        f"{len(values)} labels ({', '.join(f'{n} {label}' for label, n in sorted(counts.items()))}), mode {config.mode}; model in {place}",
+        json)

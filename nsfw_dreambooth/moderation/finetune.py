@@ -344,7 +344,8 @@ def read_checkpoint(
     state = torch.load(path, map_location="cpu", weights_only=True)
     found = state.get("identity")
     other = [name for name in identity if not isinstance(found, dict) or found.get(name) != identity[name]]
-    if other: raise FinetuneError(f"{path.parent.parent} holds a run with other {', '.join(other)}: give them as they were, or another folder")
+    if other:
+        raise FinetuneError(f"{path.parent.parent} holds a run with other {', '.join(other)}: give them as they were, or another folder")
     return state
 
 # %% ../../nbs/moderation/20_finetune.ipynb #155a477d
