@@ -41,7 +41,8 @@ def torch_backend(
     "The network behind a classifier; raises `ExplainError` for another engine."
     found = getattr(clf.backend, "backbone", clf.backend)
     if isinstance(found, TimmBackend): return found
-    raise ExplainError(f"{clf.model_id} runs on {type(found).__name__}: a map needs the torch model, open the checkpoint that it was exported from")
+    raise ExplainError(f"{clf.model_id} runs on {type(found).__name__}: a map needs the torch model, "
+                       "open the checkpoint that it was exported from")
 
 # %% ../../nbs/moderation/29_explain.ipynb #6846561d
 def log_odds(
@@ -260,9 +261,9 @@ def deletion_test(
         found = {method: explain(clf, image, label, method) for method in methods}
         picture, of = (one := next(iter(found.values()))).picture, one.label
         for method in methods: curves[method].append(deletion_curve(clf, picture, found[method].heat, of, cells, steps))
-        drawn = [rng.random((cells, cells)).repeat(-(-max(picture.shape)//cells), 0).repeat(-(-max(picture.shape)//cells), 1) for _ in range(orders)]
-        curves["random"].append(np.mean([deletion_curve(clf, picture, one[:picture.shape[0], :picture.shape[1]], of, cells, steps)
-                                         for one in drawn], 0))
+        number = cell_means(picture[..., 0], cells)[1]
+        drawn = [rng.random(cells*cells)[number] for _ in range(orders)]
+        curves["random"].append(np.mean([deletion_curve(clf, picture, heat, of, cells, steps) for heat in drawn], 0))
     return DeletionTest(np.linspace(0, 1, steps + 1), {name: np.stack(each) for name, each in curves.items()})
 
 # %% ../../nbs/moderation/29_explain.ipynb #3634a70d
@@ -272,10 +273,11 @@ def plot_deletion(
     ax: Axes | None = None, # where to draw; None makes a new figure
 ) -> Axes: # `.figure` shows it
     "Mean curves with a band of one standard error, and their areas in the legend."
-    if ax is None: ax = new_figure(4.4, 2.8)[1][0, 0]
+    if ax is None: ax = new_figure(4.4, 2.8, dpi=56)[1][0, 0]
     for name, curves in test.curves.items():
         mean, error = curves.mean(0), curves.std(0, ddof=1)/np.sqrt(len(curves))
-        line, = ax.plot(100*test.shares, mean, label=f"{name}: area {test.area(name).mean():.3f}", **({"color": "grey", "ls": "--"} if name == "random" else {}))
+        style = {"color": "grey", "ls": "--"} if name == "random" else {}
+        line, = ax.plot(100*test.shares, mean, label=f"{name}: area {test.area(name).mean():.3f}", **style)
         ax.fill_between(100*test.shares, mean - error, mean + error, color=line.get_color(), alpha=.2, lw=0)
     ax.set(xlabel="cells taken away, strongest first, %", ylabel=f"mean probability of {label}", ylim=(0, 1), xlim=(0, 100))
     ax.legend(frameon=False, fontsize=8)

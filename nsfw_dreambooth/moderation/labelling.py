@@ -53,9 +53,10 @@ def find_label_errors(
     probe = fit_probe(embeddings, labels, groups=groups, class_weight=class_weight, folds=folds, strengths=strengths, seed=seed,
                       max_path_rows=len(labels))
     numbers = encoded[:, 0].astype(int) if kind == "binary" else encoded
-    rows = cleaner.find_label_issues(numbers, probe.held_out, filter_by=filter_by, return_indices_ranked_by="self_confidence", n_jobs=1)
-    said = [names[i] for i in probe.held_out.argmax(1)]
-    return LabelErrors(np.asarray(rows, int), [said[i] for i in rows], probe.held_out[np.arange(len(numbers)), numbers], probe.held_out, names)
+    rows = np.asarray(cleaner.find_label_issues(numbers, probe.held_out, filter_by=filter_by, n_jobs=1,
+                                                return_indices_ranked_by="self_confidence"), int)
+    suggested = [names[i] for i in probe.held_out[rows].argmax(1)]
+    return LabelErrors(rows, suggested, probe.held_out[np.arange(len(numbers)), numbers], probe.held_out, names)
 
 # %% ../../nbs/moderation/28_labelling.ipynb #a8ee64e3
 def uncertainty(
@@ -77,7 +78,8 @@ def next_to_label(
 ) -> np.ndarray: # [count] their numbers, the first choice first
     "Choose what to label: uncertainty times distance, greedily; raises `LabellingError` where there are not so many."
     held = read_embeddings(embeddings)
-    if not 0 < count <= len(held.vectors): raise LabellingError(f"count {count} of {len(held.vectors)} pictures: give 1 to {len(held.vectors)}")
+    if not 0 < count <= len(held.vectors):
+        raise LabellingError(f"count {count} of {len(held.vectors)} pictures: give 1 to {len(held.vectors)}")
     unsure = uncertainty(probe.probs(held), probe.kind)
     kept = np.argsort(-unsure, kind="stable")[:max(candidates, count)]
     vectors, unsure, gap, chosen = held.vectors[kept], unsure[kept] + 1e-9, np.ones(len(kept)), []
@@ -136,7 +138,8 @@ def learning_curve(
     held, numbers = read_embeddings(embeddings).vectors, encoded[:, 0].astype(int) if kind == "binary" else encoded
     text, most = np.array(names)[numbers], int(.7*len(numbers))
     sizes = np.unique(np.geomspace(15, most, 6).astype(int)) if sizes is None else np.array(sizes)
-    if len(sizes) < 3 or sizes.max() > most: raise LabellingError(f"sizes {sizes.tolist()} of {len(numbers)} labels: give three or more, up to {most}")
+    if len(sizes) < 3 or sizes.max() > most:
+        raise LabellingError(f"sizes {sizes.tolist()} of {len(numbers)} labels: give three or more, up to {most}")
     errors = np.empty((len(sizes), repeats))
     for r in tqdm(range(repeats), unit="split", disable=not progress):
         fit, judge = make_folds(encoded, groups, 4, seed + r)[0]
@@ -209,7 +212,8 @@ def plot_forecast(
     low, middle, high = np.quantile(power_law(n, *forecast.laws.T[..., None]), [.025, .5, .975], axis=0)
     ax.fill_between(n, low, high, color="#1f77b4", alpha=.2, lw=0)
     ax.plot(n, middle, color="#1f77b4", label="power law, 95 %")
-    ax.errorbar(curve.sizes, curve.errors.mean(1), curve.errors.std(1, ddof=1)/np.sqrt(curve.errors.shape[1]), fmt="o", ms=4, color="black", label="measured")
+    error = curve.errors.std(1, ddof=1)/np.sqrt(curve.errors.shape[1])
+    ax.errorbar(curve.sizes, curve.errors.mean(1), error, fmt="o", ms=4, color="black", label="measured")
     ax.axvline(forecast.have, color="grey", lw=.8, ls=":")
     ax.set(xlabel="labels", ylabel="balanced error", ylim=(0, None))
     ax.legend(frameon=False, fontsize=8)
