@@ -33,7 +33,7 @@ from ..core.artifacts import NSFWDreamBoothError, hash_json, hash_state, require
 from ..core.images import ImageSource, load_image
 from ..core.quiet import quiet_lightning
 from ..core.rng import generator, seed_for
-from .classifier import Classifier, save_classifier
+from .classifier import Classifier, TimmBackend, save_classifier
 from .transform import normalize
 
 # %% ../../nbs/moderation/20_finetune.ipynb #c5eb7843
@@ -364,6 +364,8 @@ def finetune(
     callbacks: Sequence[pl.Callback] = (), # further ones of Lightning
 ) -> Classifier: # with the weights of the least validation loss
     "Fine-tune a classifier; raises `FinetuneError` for labels or a folder that do not fit."
+    if not isinstance(clf.backend, TimmBackend):
+        raise FinetuneError(f"{clf.model_id} runs on {type(clf.backend).__name__}: fine-tuning needs a timm model on torch, such as demo")
     config, out = config or FinetuneConfig(), Path(out)
     split = split_labelled(sources, labels, validation, groups, label_names, config.seed)
     identity = run_identity(clf, split, config)
