@@ -100,14 +100,16 @@ class LearningCurve:
 # %% ../../nbs/moderation/28_labelling.ipynb #7340819f
 def nested_order(
     encoded: np.ndarray, # int [n]
+    groups: Sequence | None, # [n] what comes together, as it would be labelled; None: each for itself
     rng: np.random.Generator,
 ) -> np.ndarray: # [n]: every beginning has the labels in about their shares
-    "A random order in which no label comes late."
-    key = np.empty(len(encoded))
-    for label in np.unique(encoded):
-        own = np.flatnonzero(encoded == label)
+    "A random order in which no label comes late and groups come whole: half a group teaches nearly as much as all of it."
+    _, first, member = np.unique(np.arange(len(encoded)) if groups is None else np.asarray(groups), return_index=True, return_inverse=True)
+    key = np.empty(len(first))
+    for label in np.unique(encoded[first]):
+        own = np.flatnonzero(encoded[first] == label)
         key[rng.permutation(own)] = (np.arange(len(own)) + rng.random())/len(own)
-    return np.argsort(key, kind="stable")
+    return np.argsort(key[member], kind="stable")
 
 # %% ../../nbs/moderation/28_labelling.ipynb #984d46a8
 def balanced_error(
@@ -143,7 +145,7 @@ def learning_curve(
     errors = np.empty((len(sizes), repeats))
     for r in tqdm(range(repeats), unit="split", disable=not progress):
         fit, judge = make_folds(encoded, groups, 4, seed + r)[0]
-        order = fit[nested_order(numbers[fit], np.random.default_rng((seed, r)))]
+        order = fit[nested_order(numbers[fit], None if groups is None else np.asarray(groups)[fit], np.random.default_rng((seed, r)))]
         for s, size in enumerate(sizes):
             part = order[:size]
             probe = fit_probe(held[part], text[part], label_names=names, class_weight=class_weight, strengths=strengths, folds=3, seed=seed)
@@ -176,7 +178,7 @@ class Forecast:
     now: float # error expected with those there are
     then: float # error expected with more
     gain: float # by how much it falls
-    low: float # end of the 95 % interval of the gain
+    low: float # end of the law's 95 % interval; what comes spreads wider
     high: float # its other end
     laws: np.ndarray # [draws, 3] a, b, c of the resampled curves
 
