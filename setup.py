@@ -25,7 +25,7 @@ def requirements(key: str) -> list[str]:
     return [line.strip() for line in settings[key].splitlines() if line.strip()]
 
 
-USER_EXTRAS = ["opennsfw", "fast", "vector", "serve", "scale", "track", "lora", "sweep", "similar", "map", "heif"]
+USER_EXTRAS = ["opennsfw", "fast", "vector", "serve", "scale", "track", "lora", "sweep", "similar", "map", "labels", "heif"]
 extras = {name: requirements(f"{name}_requirements") for name in USER_EXTRAS}
 extras["all"] = sorted({requirement for name in USER_EXTRAS for requirement in extras[name]})
 extras["dev"] = extras["all"] + requirements("dev_requirements")

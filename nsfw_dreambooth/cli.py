@@ -27,7 +27,7 @@ from nsfw_dreambooth.commands.moderation import (
     search_command,
 )
 from .commands.parsing import command_table, run
-from .commands.policy import drift_command, probe_command, threshold_command
+from .commands.policy import drift_command, finetune_command, probe_command, threshold_command
 from .commands.serve import serve_command
 
 # %% ../nbs/11_cli.ipynb #1bb10a16
@@ -41,9 +41,9 @@ def demo_command(
 
 # %% ../nbs/11_cli.ipynb #a8a107b1
 COMMANDS: dict[str, Callable] = command_table(
-    demo_command, scan_command, index_command, search_command, duplicates_command, cluster_command, probe_command, threshold_command,
-    drift_command, export_command, serve_command, prior_command, train_command, sweep_command, sample_command, evaluate_command,
-    convert_command)
+    demo_command, scan_command, index_command, search_command, duplicates_command, cluster_command, probe_command, finetune_command,
+    threshold_command, drift_command, export_command, serve_command, prior_command, train_command, sweep_command, sample_command,
+    evaluate_command, convert_command)
 
 # %% ../nbs/11_cli.ipynb #74df9fa4
 def main(
