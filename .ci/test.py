@@ -7,13 +7,15 @@ The last line is `N passed, N failed, N skipped`; the exit status is 1 when a ch
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import docs
 import notebooks
 import package
 import sync
-from tally import BIN, ROOT, sh, summary, timed
+from tally import BIN, ROOT, Result, sh, summary, timed
 
 LAZY = """
 import sys, nsfw_dreambooth
@@ -54,6 +56,18 @@ def steps(flags: str) -> dict:
     }
 
 
+def run(known: dict, chosen: list[str]) -> Iterator[Result]:
+    "Results of the steps; the docs site, which keeps one core busy, is built beside the wheel and its tutorials."
+    beside = "docs" if {"docs", "package"} <= set(chosen) else None
+    for name in chosen:
+        with ThreadPoolExecutor(1) as pool:
+            site = pool.submit(lambda: list(timed(*known[beside]))) if beside and name == "package" else None
+            if name != beside:
+                yield from timed(*known[name])
+            if site:
+                yield from site.result()
+
+
 def main() -> int:
     "Run the steps that were named, or all; none of them stops the others."
     parser = argparse.ArgumentParser()
@@ -64,10 +78,9 @@ def main() -> int:
     if unknown := set(arguments.steps) - known.keys():
         parser.error(f"no such step: {', '.join(sorted(unknown))}; there are: {' '.join(known)}")
     results, start = [], time.perf_counter()
-    for name in arguments.steps or known:
-        for result in timed(*known[name]):
-            result.show()
-            results.append(result)
+    for result in run(known, arguments.steps or list(known)):
+        result.show()
+        results.append(result)
     line, well = summary(results)
     print(f"{time.perf_counter() - start:.0f} s in all\n{line}")
     return 0 if well else 1
