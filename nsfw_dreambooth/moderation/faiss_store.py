@@ -200,7 +200,7 @@ def save_faiss(
 # %% ../../nbs/moderation/11_faiss_store.ipynb #34a5e0da
 def load_faiss(
     folder: str | Path, # a folder that `save_faiss` wrote
-    mmap: bool = False, # leave the vectors in the file
+    mmap: bool = False, # leave the vectors in the file; kinds with `fs` FAISS reads whole all the same
     verify: bool = True, # compare every file with its hash, which reads all of it
 ) -> tuple[FaissStore, dict]: # the store, the description saved with it
     "Open a FAISS store; raises `ArtifactError` where it is missing or damaged."
