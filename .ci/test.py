@@ -58,12 +58,13 @@ def steps(flags: str) -> dict:
 
 def run(known: dict, chosen: list[str]) -> Iterator[Result]:
     "Results of the steps; the docs site, which keeps one core busy, is built beside the wheel and its tutorials."
-    beside = "docs" if {"docs", "package"} <= set(chosen) else None
-    for name in chosen:
-        with ThreadPoolExecutor(1) as pool:
-            site = pool.submit(lambda: list(timed(*known[beside]))) if beside and name == "package" else None
-            if name != beside:
-                yield from timed(*known[name])
+    together = {"docs", "package"} <= set(chosen)
+    with ThreadPoolExecutor(1) as pool:
+        for name in chosen:
+            if together and name == "docs":
+                continue
+            site = pool.submit(lambda: list(timed(*known["docs"]))) if together and name == "package" else None
+            yield from timed(*known[name])
             if site:
                 yield from site.result()
 
