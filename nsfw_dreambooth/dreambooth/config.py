@@ -168,7 +168,7 @@ class TrainerConfig:
     gradient_clip_val: float = 1.0 # largest norm of the gradient; 0 does not clip
     accelerator: str = "auto" # `auto`, `cpu` or `gpu`
     devices: int = 1 # processes, each with its own batches
-    strategy: str = "auto" # Lightning's name of how they work together, e.g. `ddp`, `fsdp`
+    strategy: str = "auto" # Lightning's name of how they work together, e.g. `ddp`; `fsdp` shares the weights out among them
     compile: bool = False # the UNet as compiled code (torch.compile): the first step takes long, the others less
     every_n_train_steps: int = 100 # steps between checkpoints
     cache: str | None = "cache" # folder for the VAE's moments, inside the run folder or, absolute, anywhere; None keeps none
@@ -275,8 +275,16 @@ class DreamBoothConfig:
         check_number(self, "seed", 0, 2**62, whole=True)
         if self.prior.mode == "teacher" and self.prior.wanted and not self.method.lora_rank:
             raise ConfigError("prior.mode is 'teacher' without LoRA: set method.lora_rank, or use prior.mode bank")
+        if self.trainer.strategy == "fsdp": self.check_shared()
         if self.validation.held_out_prior and self.prior.mode != "bank":
             raise ConfigError(f"held_out_prior is for class pictures of a bank, prior.mode is {self.prior.mode!r}: leave it at 0")
+
+    def check_shared(self) -> None: # raises `ConfigError` for what needs all weights in one place
+        set_ = {"method.ema_decay": self.method.ema_decay is not None, "method.new_token": self.method.new_token,
+                "method.text_encoder_steps": self.method.text_encoder_steps is not None, "trainer.compile": self.trainer.compile,
+                "validation.every_n_steps": self.validation.every_n_steps > 0}
+        for key, wanted in set_.items():
+            if wanted: raise ConfigError(f"{key} needs all weights in one place and strategy fsdp shares them out: use ddp, or do without")
 
     @property
     def all_subjects(self) -> list[SubjectConfig]: return [self.subject, *self.subjects]

@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ..diffusion.pipeline import Diffusion
 from .config import DreamBoothConfig, OptimizerConfig, TrainerConfig
-from .module import DreamBoothModule, TrainingError, channels_last, plain_attention
+from .devices import shared_mesh, suited
+from .module import DreamBoothModule, TrainingError
 from .prior import GuardLike
 from .subject import InstancePriorDataset, StepSampler, Subject
 from nsfw_dreambooth.dreambooth.train import (
@@ -91,12 +92,12 @@ class LightningDreamBooth(DreamBoothModule):
         if trainer.max_steps < 1: raise TrainingError("max_steps is -1 and the batches have no end: give the Trainer max_steps")
         data.config.trainer = TrainerConfig(
             max_steps=trainer.max_steps, precision=trainer.precision, devices=trainer.world_size, accumulate_grad_batches=batches,
-            gradient_clip_val=trainer.gradient_clip_val or 0, callbacks=data.config.trainer.callbacks)
+            gradient_clip_val=trainer.gradient_clip_val or 0, callbacks=data.config.trainer.callbacks,
+            strategy="auto" if shared_mesh(trainer.strategy) is None else "fsdp")
+        data.config.__post_init__(None) # some settings exclude each other
         self.max_steps, self.precision = trainer.max_steps, trainer.precision
         self.identity = run_identity(data.base, data.subjects, data.config)
-        on_cpu = trainer.strategy.root_device.type == "cpu" # the layout of weights, before anything is wrapped around them
-        self.borrowed.enter_context(plain_attention(self.unet, on_cpu and "bf16" in self.precision))
-        self.borrowed.enter_context(channels_last(self.unet, on_cpu))
+        self.borrowed.enter_context(suited(self.unet, trainer.strategy.root_device.type, self.precision))
 
     def configure_callbacks(self) -> list[pl.Callback]:
         return [] if self.method.ema_decay is None else [EMAWeightAveraging(decay=self.method.ema_decay)]
@@ -117,6 +118,7 @@ def finish_fit(
 ) -> Run:
     "Write what was learned into the run folder; the first process alone does."
     data, lead = module.data, rank_zero_only.rank == 0
+    data.diffusion.unet, data.diffusion.text_encoder = module.unet, module.text_encoder
     if module.table is not None: module.table.close()
     if lead: data.config.save(data.folder/"config.yaml")
     diffusion = save_run(data.diffusion, data.config, data.folder) if lead else finish(data.diffusion, data.config)

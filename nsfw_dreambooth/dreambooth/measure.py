@@ -27,8 +27,9 @@ from ..core.artifacts import demo_path
 from ..core.quiet import quiet_lightning
 from ..diffusion.pipeline import Diffusion, tiny_diffusion
 from .config import DreamBoothConfig
+from .devices import suited
 from .memory import Configs, MemoryEstimateError, build_networks, model_configs
-from .module import DreamBoothModule, channels_last, plain_attention
+from .module import DreamBoothModule
 from .subject import InstancePriorDataset, Samples, StepSampler
 
 # %% ../../nbs/dreambooth/13_measure.ipynb #5c30e91f
@@ -93,7 +94,7 @@ def train_steps(
     data = InstancePriorDataset(samples, samples if config.prior.wanted else None, 1000, method.batch_size,
                                 method.prior_batch_size, fused=method.prior_step == "fused")
     clock, trainer = Clock(), config.trainer
-    with quiet_lightning(), plain_attention(module.unet, "bf16" in trainer.precision), channels_last(module.unet, True):
+    with quiet_lightning(), suited(module.unet, "cpu", trainer.precision):
         pl.Trainer(max_steps=steps, max_epochs=-1, precision=trainer.precision, accelerator="cpu", devices=1,
                    accumulate_grad_batches=trainer.accumulate_grad_batches*data.batches_per_step,
                    gradient_clip_val=trainer.gradient_clip_val or None, logger=False, callbacks=[clock],

@@ -31,7 +31,8 @@ from ..core.artifacts import NSFWDreamBoothError
 from ..core.plots import new_figure
 from ..diffusion.pipeline import Diffusion, locate
 from .config import DreamBoothConfig
-from .module import DreamBoothModule, make_optimizer, plain_attention, predict
+from .devices import suited
+from .module import DreamBoothModule, make_optimizer, predict
 
 # %% ../../nbs/dreambooth/12_memory.ipynb #f98eacee
 class MemoryEstimateError(NSFWDreamBoothError):
@@ -218,7 +219,7 @@ def step_sizes(
         def count(p): live.gradients += p.grad.untyped_storage().nbytes()
         hooks = [p.register_post_accumulate_grad_hook(count) for p in module.parameters() if p.requires_grad]
         half, start = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(config.trainer.precision), live.mark()
-        with plain_attention(module.unet, half is torch.bfloat16 and not gpu): # as `fit` does
+        with suited(module.unet, "cuda" if gpu else "cpu", config.trainer.precision): # as `fit` does
             with torch.autocast("cpu", half) if half else contextlib.nullcontext():
                 loss = (predict(module, latents, torch.zeros(batch, dtype=torch.int64), tokens).float() - latents).square().mean()
             activations, forward_peak = live.live - start, live.peak - start

@@ -4,21 +4,15 @@
 
 # %% auto #0
 __all__ = ['TrainingError', 'choose_weights', 'train_token', 'optimizer_class', 'make_optimizer', 'make_schedule',
-           'DreamBoothModule', 'text_states', 'predict', 'batch_losses', 'plain_attention', 'channels_last',
-           'slow_bf16', 'same_layout', 'compiled', 'ProgressBar']
+           'DreamBoothModule', 'text_states', 'predict', 'batch_losses', 'ProgressBar']
 
 # %% ../../nbs/dreambooth/07_module.ipynb #6d916169
 import inspect
-import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import pytorch_lightning as pl
 import torch
-from diffusers import UNet2DConditionModel
-from diffusers.models.attention_processor import AttnProcessor
 from diffusers.optimization import SchedulerType, get_scheduler
-from pytorch_lightning.strategies import FSDPStrategy
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -26,6 +20,7 @@ from ..core.artifacts import NSFWDreamBoothError, require
 from ..diffusion.pipeline import Diffusion
 from ..diffusion.text import encode_tokens
 from .config import DreamBoothConfig, MethodConfig, OptimizerConfig
+from .devices import gather, same_layout, shard, shared_mesh, whole
 from .lora import add_lora, base_only, has_lora
 from nsfw_dreambooth.dreambooth.loss import (
     Losses,
@@ -132,6 +127,7 @@ class DreamBoothModule(pl.LightningModule):
         if self.method.new_token: self.table = train_token(diffusion, [words.identifier for words in config.all_subjects])
         self.schedule = training_schedule(diffusion.scheduler, self.method.zero_terminal_snr)
         self.max_steps, self.precision = config.trainer.max_steps, config.trainer.precision
+        self.shells: dict[str, torch.nn.Module] = {} # of networks whose weights are shared out
         self.halves = 2 if self.method.prior_step == "separate" and self.prior.wanted else 1
 
     @property
@@ -143,6 +139,10 @@ class DreamBoothModule(pl.LightningModule):
         frozen = not any(p.requires_grad for p in self.text_encoder.parameters())
         if self.states is None and frozen and not has_lora(self.text_encoder): self.states = {}
 
+    def configure_model(self) -> None:
+        mesh = shared_mesh(self.trainer.strategy)
+        if mesh is not None: self.shells = {name: shard(network, mesh) for name, network in self.networks.items()}
+
     def on_fit_start(self) -> None: self.keep_states()
 
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
@@ -153,7 +153,10 @@ class DreamBoothModule(pl.LightningModule):
     def on_train_start(self) -> None:
         for optimizer in self.trainer.optimizers: same_layout(optimizer)
 
-    def on_fit_end(self) -> None: self.states = None
+    def on_fit_end(self) -> None:
+        self.states = None
+        for name, shell in self.shells.items(): setattr(self, name, gather(shell, self.networks[name]))
+        self.shells = {}
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor: # [], the loss
         losses = self.losses(batch)
@@ -171,14 +174,14 @@ class DreamBoothModule(pl.LightningModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         seen = torch.stack(self.seen).mean(0)*self.halves
         loss, instance, prior = self.trainer.strategy.reduce(seen, reduce_op="mean").unbind()
-        self.norm = torch.nn.utils.get_total_norm([p.grad for p in self.optimized(optimizer) if p.grad is not None])
+        self.norm = whole(torch.nn.utils.get_total_norm([p.grad for p in self.optimized(optimizer) if p.grad is not None]))
         self.log_dict({"loss": loss, "loss_instance": instance, "loss_prior": prior, "grad_norm": self.norm,
                        "learning_rate": optimizer.param_groups[0]["lr"], "step": float(self.global_step + 1)})
         self.seen.clear()
 
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, gradient_clip_val: float | None = None,
                                     gradient_clip_algorithm: str | None = None) -> None:
-        if gradient_clip_algorithm not in (None, "norm") or isinstance(self.trainer.strategy, FSDPStrategy):
+        if gradient_clip_algorithm not in (None, "norm"):
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         elif gradient_clip_val and self.norm > gradient_clip_val: # the norm is known, and most steps need no clipping
             torch.nn.utils.clip_grads_with_norm_(self.optimized(optimizer), gradient_clip_val, self.norm)
@@ -241,63 +244,6 @@ def batch_losses(
     prediction = predict(module, x_t, t, batch["tokens"])
     weights = None if module.method.snr_gamma is None else min_snr_weights(module.schedule, t, module.method.snr_gamma)
     return dreambooth_loss(prediction, target, is_prior, module.prior.weight, weights, batch.get("mask"))
-
-# %% ../../nbs/dreambooth/07_module.ipynb #623f8cf8
-@contextmanager
-def plain_attention(
-    unet: UNet2DConditionModel, # changed within the block
-    wanted: bool, # False changes nothing
-) -> Iterator[None]:
-    "Attention by the plain formula instead of torch's fused kernel."
-    before = unet.attn_processors
-    if wanted: unet.set_attn_processor(AttnProcessor())
-    try:
-        yield
-    finally:
-        if wanted: unet.set_attn_processor(before)
-
-# %% ../../nbs/dreambooth/07_module.ipynb #c1a50002
-@contextmanager
-def channels_last(
-    unet: UNet2DConditionModel, # changed within the block
-    wanted: bool, # False changes nothing
-) -> Iterator[None]:
-    "Weights of convolutions with their channels last."
-    if wanted: unet.to(memory_format=torch.channels_last)
-    try:
-        yield
-    finally:
-        if wanted: unet.to(memory_format=torch.contiguous_format)
-
-def slow_bf16() -> bool: # an x86 CPU without bf16 instructions, which computes with it in many small steps
-    return platform.machine() in ("x86_64", "AMD64") and not torch.cpu._is_avx512_bf16_supported()
-
-def same_layout(
-    optimizer: torch.optim.Optimizer, # its state is changed in place
-) -> None:
-    "Lay out an optimizer's moments as the weights are."
-    for p, state in optimizer.state.items():
-        for key, value in state.items():
-            if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
-                state[key] = torch.empty_like(p, dtype=value.dtype).copy_(value)
-
-# %% ../../nbs/dreambooth/07_module.ipynb #7c000002
-@contextmanager
-def compiled(
-    unet: UNet2DConditionModel, # changed within the block
-    wanted: bool, # False changes nothing
-) -> Iterator[None]:
-    "The UNet as compiled code; raises `TrainingError` where this machine cannot compile it."
-    if wanted: unet.compile()
-    try:
-        yield
-    except RuntimeError as error:
-        if not (wanted and isinstance(error, torch._dynamo.exc.TorchDynamoException)): raise
-        reason = " ".join(str(error).split())[:150]
-        raise TrainingError(f"the UNet cannot be compiled here ({reason}): install a C++ compiler such as g++, on a GPU triton, "
-                            "or set trainer.compile to False") from error
-    finally:
-        if wanted: unet._compiled_call_impl = None # what `compile` has set
 
 # %% ../../nbs/dreambooth/07_module.ipynb #6e740a97
 class ProgressBar(pl.Callback):

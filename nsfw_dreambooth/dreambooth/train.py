@@ -36,17 +36,10 @@ from ..core.rng import seed_for
 from ..diffusion.pipeline import Diffusion
 from .checkpoints import Checkpoints, last_checkpoint
 from .config import DreamBoothConfig, SubjectConfig
+from .devices import sharing, slow_bf16, suited
 from .evaluate import Encoder
 from .lora import has_lora, merge_lora, save_lora
-from nsfw_dreambooth.dreambooth.module import (
-    DreamBoothModule,
-    ProgressBar,
-    TrainingError,
-    channels_last,
-    compiled,
-    plain_attention,
-    slow_bf16,
-)
+from .module import DreamBoothModule, ProgressBar, TrainingError
 from .monitor import Monitor, check_held_out, hold_out
 from .prior import GuardLike, OnlinePrior, PriorError, make_prior, online_samples, open_bank, screen
 from nsfw_dreambooth.dreambooth.subject import (
@@ -239,10 +232,11 @@ def make_trainer(
     "The Lightning trainer of a run: logs and checkpoints go into its folder."
     config, decay = run.trainer, run.method.ema_decay
     own = [] if decay is None else [EMAWeightAveraging(decay=decay)] # first, so that a checkpoint has the step's average
+    strategy = sharing(config.devices) if config.strategy == "fsdp" else config.strategy
     own += [Checkpoints(folder/"checkpoints", config.every_n_train_steps), *([ProgressBar()] if progress else [])]
     return pl.Trainer(
         max_steps=config.max_steps, max_epochs=-1, precision=config.precision, accelerator=config.accelerator,
-        devices=config.devices, strategy=config.strategy, accumulate_grad_batches=batches,
+        devices=config.devices, strategy=strategy, accumulate_grad_batches=batches,
         gradient_clip_val=config.gradient_clip_val or None, logger=make_loggers(folder, config.logger, asdict(run)),
         callbacks=[*own, *callbacks, *map(named_callback, config.callbacks)],
         default_root_dir=folder, log_every_n_steps=1, enable_progress_bar=False, enable_model_summary=False,
@@ -385,11 +379,10 @@ def fit(
         trainer = make_trainer(folder, config, together*config.trainer.accumulate_grad_batches, progress, callbacks)
         start = step*together*config.trainer.accumulate_grad_batches*trainer.world_size
         loader = DataLoader(data, batch_size=None, sampler=StepSampler(start, together, trainer.global_rank, trainer.world_size))
-        on_cpu = trainer.strategy.root_device.type == "cpu"
-        if on_cpu and "bf16" in config.trainer.precision and slow_bf16():
+        device = trainer.strategy.root_device.type
+        if device == "cpu" and "bf16" in config.trainer.precision and slow_bf16():
             warnings.warn("this CPU has no bf16 instructions and computes many times slower so: use precision 32-true", stacklevel=3)
-        with (plain_attention(module.unet, on_cpu and "bf16" in config.trainer.precision), channels_last(module.unet, on_cpu),
-              compiled(module.unet, config.trainer.compile)):
+        with suited(module.unet, device, config.trainer.precision, config.trainer.compile):
             trainer.fit(module, loader, ckpt_path=path, weights_only=True)
 
 # %% ../../nbs/dreambooth/11_train.ipynb #8496bab4
@@ -446,5 +439,6 @@ def train_dreambooth(
     if config.validation.every_n_steps:
         callbacks = [Monitor(diffusion, subjects, held_out, config.validation, folder, guard, config.prior.weight, encoder), *callbacks]
     fit(module, data, config, folder, checkpoint, progress, callbacks)
+    diffusion.unet, diffusion.text_encoder = module.unet, module.text_encoder # put together again, where they were shared out
     if module.table is not None: module.table.close() # all rows may learn again in what is made of the run
     return Run(folder, save_run(diffusion, config, folder) if lead else finish(diffusion, config), subjects[0], config, subjects)
