@@ -5,6 +5,7 @@ Pages are staged by nbdev (`_proc`) and rendered by Quarto where it is on PATH, 
 """
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -23,9 +24,12 @@ SECTIONS = {
 }  # fmt: skip
 KATEX = re.compile(r"https://cdn\.jsdelivr\.net/npm/katex@([\d.]+)/dist")
 PROCESS = """
+import importlib
 from nbdev.quarto import refresh_quarto_yml
 from nbdev.serve import proc_nbs
+from prefork import LIBRARIES
 if __name__ == "__main__":
+    for name in LIBRARIES: importlib.import_module(name)  # once, for both workers
     refresh_quarto_yml()
     proc_nbs(n_workers=2)
 """
@@ -46,7 +50,7 @@ def stage() -> None:
     "Write the settings that nbdev derives, and let it turn the notebooks into pages in `_proc`."
     shutil.rmtree(STAGE, ignore_errors=True)
     (NBS / "sidebar.yml").write_text(yaml.safe_dump(sidebar(), sort_keys=False), encoding="utf-8")
-    env = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    env = {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / ".ci"))), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     sh(sys.executable, "-c", PROCESS, env=env, timeout=900)
     restore_openings()
 
